@@ -1,0 +1,79 @@
+"""Is a backward pass right? Its gradient beside the one that finite differences give.
+
+If the derivative of a loss L by one number w is g, then moving w a little to both sides must change L by
+(L(w + h) - L(w - h)) / 2h = g, up to an error of the order of h squared. Use float64: in float32 the difference
+of two nearly equal losses has too few digits left.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mathlib import backend
+
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """Both gradients at the places that were checked.
+
+    name: what was checked. places: indices into the array. backward, finite: float64 host vectors, one number a place.
+    error: the largest difference, divided by the largest size of either gradient among the places.
+    """
+
+    name: str
+    places: list
+    backward: np.ndarray
+    finite: np.ndarray
+    error: float
+
+    @property
+    def right(self):
+        """Whether the two agree to TOLERANCE."""
+        return self.error < TOLERANCE
+
+    def __str__(self):
+        verdict = 'right' if self.right else 'WRONG'
+        lines = [f'{self.name}: {verdict}, largest relative difference {self.error:.1e} at {len(self.places)} places']
+        lines += [f'    {"place":>14} {"backward":>15} {"finite diff.":>15}']
+        shown = np.argsort(-np.abs(self.backward - self.finite), kind='stable')[:5]
+        for n in sorted(shown):
+            place = '[' + ', '.join(str(i) for i in self.places[n]) + ']'
+            lines.append(f'    {place:>14} {self.backward[n]:15.8f} {self.finite[n]:15.8f}')
+        return '\n'.join(lines)
+
+
+def check_gradient(loss, x, gradient, name='x', samples=20, h=1e-6, show=True):
+    """Compare `gradient` with finite differences of `loss` at up to `samples` places of `x`.
+
+    loss: a function without arguments that computes a scalar from x as it is now. x: an xp array, float64, moved in
+    place and put back. gradient: an xp array of the same shape. The places are spread evenly over x; all of them when
+    samples is None. Prints the result unless show is False, and returns it as a GradientCheck.
+    Raises ValueError when the shapes differ or x is not float64.
+    """
+    if x.shape != gradient.shape:
+        raise ValueError(f'{name} has shape {list(x.shape)}, but its gradient has {list(gradient.shape)}')
+    if x.dtype != np.float64:
+        raise ValueError(f"{name} is {x.dtype}: check gradients inside `with precision('float64'):`")
+    count = x.size if samples is None else min(samples, x.size)
+    flat_places = np.unique(np.linspace(0, x.size - 1, count).astype(np.int64))
+    places = [tuple(int(i) for i in np.unravel_index(n, x.shape)) for n in flat_places]
+    finite = np.array([_difference(loss, x, place, h) for place in places])
+    backward = np.array([backend.scalar(gradient[place]) for place in places])
+    size = max(np.abs(finite).max(), np.abs(backward).max(), 1e-12)
+    result = GradientCheck(name, places, backward, finite, float(np.abs(finite - backward).max() / size))
+    if show:
+        print(result)
+    return result
+
+
+def _difference(loss, x, place, h):
+    """(loss(x + h) - loss(x - h)) / 2h for one number of x, which is put back afterwards."""
+    before = backend.scalar(x[place])
+    x[place] = before + h
+    above = backend.scalar(loss())
+    x[place] = before - h
+    below = backend.scalar(loss())
+    x[place] = before
+    return (above - below) / (2 * h)

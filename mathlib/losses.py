@@ -1,0 +1,45 @@
+"""The three losses of the book, each with its gradient beside it (chapters 1 to 3).
+
+A loss is the mean over the batch, a 0-d xp array. Its gradient has the shape of `output` and contains the 1/n of
+that mean. `output` are the numbers that leave the last layer: estimates for the squared error, logits for the two
+cross-entropies. `y` are the answers, an xp array of the same shape. All stay finite for logits of +-1e4.
+"""
+
+from mathlib.backend import xp
+from mathlib.functions import sigmoid, softmax
+
+
+def squared_error(output, y):
+    """Mean of (output - y)**2 over all elements: the loss of a regression (chapter 1)."""
+    return xp.square(output - y).mean()
+
+
+def squared_error_grad(output, y):
+    """d squared_error / d output = 2 (output - y) / size."""
+    return (output - y) * (2 / output.size)
+
+
+def sigmoid_cross_entropy(logits, y):
+    """Mean of -y log p - (1 - y) log(1 - p) with p = sigmoid(logits), y 0 or 1: the loss of a yes/no question (chapter 2).
+
+    Written as max(x, 0) - x y + log(1 + exp(-|x|)), in which no exponential can overflow.
+    """
+    entropy = xp.maximum(logits, 0) - logits * y + xp.log1p(xp.exp(-xp.abs(logits)))
+    return entropy.mean()
+
+
+def sigmoid_cross_entropy_grad(logits, y):
+    """d sigmoid_cross_entropy / d logits = (sigmoid(logits) - y) / size."""
+    return (sigmoid(logits) - y) / logits.size
+
+
+def softmax_cross_entropy(logits, y):
+    """Mean over the rows of -sum(y log softmax(logits)), y one-hot [n, classes]: the loss of a choice (chapter 3)."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_sum = xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
+    return (y * (log_sum - shifted)).sum(axis=1).mean()
+
+
+def softmax_cross_entropy_grad(logits, y):
+    """d softmax_cross_entropy / d logits = (softmax(logits) - y) / n, n the number of rows; rows of y sum to 1."""
+    return (softmax(logits) - y) / logits.shape[0]

@@ -1,0 +1,59 @@
+"""The settings: one environment variable each, read once, here.
+
+=========  =============================================  =======================
+variable   values                                         default
+=========  =============================================  =======================
+BACKEND    numpy, cupy                                    numpy
+DTYPE      float32, float64                               float32
+DATA_DIR   a folder with flowers/, office31/, mnist/,     unset: the generated
+           tabular/                                       sample
+BOOK_LANG  en, ko (labels of estimates and figures)       en
+=========  =============================================  =======================
+
+An unknown value is a SettingError; nothing falls back silently.
+"""
+
+import difflib
+import os
+from pathlib import Path
+
+from mathlib.errors import SettingError
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / 'build'
+
+
+def _choice(variable, choices, environ):
+    """The value of an environment variable that must be one of `choices`; the first one is the default."""
+    value = environ.get(variable, '').strip() or choices[0]
+    if value not in choices:
+        near = difflib.get_close_matches(value.lower(), choices, n=1)
+        hint = f' Did you mean {near[0]!r}?' if near else ''
+        raise SettingError(
+            f'{variable}={value!r} is not known: expected one of {", ".join(choices)}.{hint} '
+            f'Set {variable} before Python starts (or before the first import of mathlib), or unset it for {choices[0]!r}.'
+        )
+    return value
+
+
+def _folder(variable, environ):
+    """The absolute path in an environment variable, or None; a relative path counts from here or from the project's root."""
+    value = environ.get(variable, '').strip()
+    if not value:
+        return None
+    given = Path(value).expanduser()
+    places = [given] if given.is_absolute() else [Path.cwd() / given, ROOT / given]
+    for place in places:
+        if place.is_dir():
+            return place.resolve()
+    looked = ' or '.join(str(place) for place in places)
+    raise SettingError(
+        f'{variable}={value!r} is no folder (looked for {looked}). '
+        f'Correct it, or unset {variable} to work on the generated sample.'
+    )
+
+
+backend = _choice('BACKEND', ('numpy', 'cupy'), os.environ)
+dtype = _choice('DTYPE', ('float32', 'float64'), os.environ)
+book_lang = _choice('BOOK_LANG', ('en', 'ko'), os.environ)
+data_dir = _folder('DATA_DIR', os.environ)

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from mathlib.backend import precision, to_device, to_host
+from mathlib.gradcheck import check_gradient
+
+POINT = np.array([[1.0, -2.0], [0.5, 3.0]])
+
+
+def cubes(factor, **options):
+    """Check factor * 3 x**2 as the gradient of sum(x**3)."""
+    with precision('float64'):
+        x = to_device(POINT)
+        result = check_gradient(lambda: (x**3).sum(), x, factor * 3 * x**2, 'x', **options)
+        assert np.array_equal(to_host(x), POINT)
+        return result
+
+
+def test_a_right_gradient_is_right(capsys):
+    result = cubes(1)
+    assert result.right
+    assert result.backward == pytest.approx([3, 12, 0.75, 27])
+    assert result.finite == pytest.approx([3, 12, 0.75, 27], rel=1e-6)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith('x: right, largest relative difference')
+    assert printed[2].split() == ['[0,', '0]', '3.00000000', '3.00000000']
+
+
+def test_a_wrong_gradient_is_wrong_and_shows_both(capsys):
+    result = cubes(1.1)
+    assert not result.right
+    assert result.error == pytest.approx(0.1 / 1.1, rel=1e-3)
+    printed = capsys.readouterr().out
+    assert 'x: WRONG' in printed
+    assert '29.70000000     27.00000000' in printed
+
+
+def test_samples_limit_the_places():
+    assert cubes(1, samples=2, show=False).places == [(0, 0), (1, 1)]
+
+
+def test_float32_and_other_shapes_are_refused():
+    with precision('float32'):
+        x = to_device(POINT)
+        with pytest.raises(ValueError, match="x is float32: check gradients inside `with precision\\('float64'\\):`"):
+            check_gradient(lambda: x.sum(), x, x)
+    with precision('float64'):
+        x = to_device(POINT)
+        with pytest.raises(ValueError, match=r'x has shape \[2, 2\], but its gradient has \[2\]'):
+            check_gradient(lambda: x.sum(), x, x[0])
