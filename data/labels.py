@@ -1,0 +1,20 @@
+"""The words that the estimates are printed with, in English or (BOOK_LANG=ko) in the Korean of the book."""
+
+from mathlib import settings
+
+WORDS = {
+    'estimate': '추정',
+    'answer': '정답',
+    'probability': '확률',
+    'estimated distribution': '추정확률분포',
+    'domain estimates': '도메인 추정결과',
+    'object estimates': '상품 추정결과',
+    'star': '별',
+    'pulsar': '펄서',
+}
+
+
+def word(english, lang=None):
+    """The word for `english`, one of the keys of WORDS, in `lang` ('en' or 'ko'; left out: the setting BOOK_LANG)."""
+    korean = WORDS[english]
+    return korean if (lang or settings.book_lang) == 'ko' else english

@@ -1,0 +1,119 @@
+"""Estimates beside answers: the book's lines, and pictures with a caption."""
+
+import math
+
+import numpy as np
+
+from data.labels import word
+
+_FEWEST_COLUMNS, _MOST_COLUMNS, _FONT_SIZE = 3, 6, 8
+_KOREAN_FONTS = (
+    'NanumGothic',
+    'NanumBarunGothic',
+    'Malgun Gothic',
+    'AppleGothic',
+    'Apple SD Gothic Neo',
+    'Noto Sans KR',
+    'Noto Sans CJK KR',
+    'Noto Sans CJK JP',
+    'UnDotum',
+    'Baekmuk Gulim',
+)
+
+
+def numbers(vector, form='%.2f', most=0):
+    """A vector as text, '[0.10,0.90]'; of a longer one than `most` (0: no limit) only the first, then '...'."""
+    shown = vector[:most] if 0 < most < len(vector) else vector
+    rest = ',...' if len(shown) < len(vector) else ''
+    return '[' + ','.join(form % value for value in shown) + rest + ']'
+
+
+def mark(right):
+    """The book's O for a right estimate, X for a wrong one."""
+    return 'O' if right else 'X'
+
+
+def print_regression(xs, estimates, answers):
+    """One line a row. xs [n, inputs]; estimates, answers [n, 1]."""
+    for x, estimate, answer in zip(xs, estimates, answers, strict=True):
+        row = numbers(x, '%4.2f')
+        print(f'{row} => {word("estimate")} {estimate[0]:4.1f} : {word("answer")} {answer[0]:4.1f}')
+
+
+def print_binary(xs, estimates, answers, names):
+    """One line a row. xs [n, inputs]; estimates [n, 1] are probabilities of names[1], answers [n, 1] are 0 or 1."""
+    for x, estimate, answer in zip(xs, estimates, answers, strict=True):
+        guess, truth = names[int(round(float(estimate[0])))], names[int(round(float(answer[0])))]
+        print(
+            f'{numbers(x, "%5.1f", most=3)} => {word("estimate")} {guess}({word("probability")} {estimate[0]:4.2f}) : '
+            f'{word("answer")} {truth} => {mark(guess == truth)}'
+        )
+
+
+def print_select(estimates, answers, names, most=0):
+    """One line a row. estimates [n, classes] are distributions, answers [n, classes] one-hot; shares in per cent."""
+    for estimate, answer in zip(estimates, answers, strict=True):
+        guess, truth = names[np.argmax(estimate)], names[np.argmax(answer)]
+        print(
+            f'{word("estimated distribution")} {numbers(100 * estimate, "%2.0f", most)} => '
+            f'{word("estimate")} {guess} : {word("answer")} {truth} => {mark(guess == truth)}'
+        )
+
+
+def chosen(distributions, names):
+    """The name of the largest share in each row of distributions [n, classes]."""
+    return [names[best] for best in np.argmax(distributions, axis=1)]
+
+
+def pictures(xs, image_shape, guesses, truths):
+    """Show pictures with the estimated and the true name, and O (green) or X (red); then close the figure.
+
+    xs [n, ...] with values 0..255 are reshaped to [n, *image_shape]; guesses, truths are n names each. Where
+    matplotlib's backend only writes files, nobody would see the figure, so none is drawn.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.backends import BackendFilter, backend_registry
+
+    if plt.get_backend().lower() in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE):
+        return
+    figure = draw_pictures(xs, image_shape, guesses, truths)
+    plt.show()
+    plt.close(figure)
+
+
+def draw_pictures(xs, image_shape, guesses, truths):
+    """The figure that `pictures` shows: at most six pictures in a row."""
+    import matplotlib.pyplot as plt
+
+    columns = min(max(len(xs), _FEWEST_COLUMNS), _MOST_COLUMNS)
+    lines = math.ceil(len(xs) / columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(2 * columns, 2.4 * lines), squeeze=False, layout='constrained')
+    fonts = _fonts()
+    for axis in axes.flat:
+        axis.axis('off')
+    for axis, x, guess, truth in zip(axes.flat, xs, guesses, truths, strict=False):
+        image = np.clip(np.reshape(x, image_shape), 0, 255).astype('uint8')
+        axis.imshow(image, cmap='gray' if image_shape[-1] == 1 else None, vmin=0, vmax=255)
+        text, font = _caption(guess, truth, fonts)
+        axis.set_title(text, fontfamily=font, fontsize=_FONT_SIZE, color='green' if guess == truth else 'red')
+    return figure
+
+
+def _caption(guess, truth, fonts):
+    """The caption and a font that has its letters: in the reader's language if a font can write it, else in English."""
+    for lang in (None, 'en'):
+        text = f'{word("estimate", lang)} {guess}\n{word("answer", lang)} {truth} => {mark(guess == truth)}'
+        for family, letters in fonts.items():
+            if all(ord(letter) in letters for letter in text if letter != '\n'):
+                return text, family
+    family, letters = next(iter(fonts.items()))
+    return ''.join(letter if ord(letter) in letters or letter == '\n' else '?' for letter in text), family
+
+
+def _fonts():
+    """{family: the code points it can draw} of matplotlib's own font and the Korean ones that are installed."""
+    from matplotlib import font_manager
+
+    installed = {entry.name: entry.fname for entry in font_manager.fontManager.ttflist}
+    families = ['DejaVu Sans', *(family for family in _KOREAN_FONTS if family in installed)]
+    return {family: font_manager.get_font(installed[family]).get_charmap() for family in families}

@@ -1,0 +1,66 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from data import show
+from mathlib import settings
+
+XS = np.zeros([4, 12])
+XS[1] = 255
+GUESSES, TRUTHS = ['rose', 'tulip', 'rose', 'rose'], ['rose', 'rose', 'rose', 'tulip']
+
+
+def titles(figure):
+    return [(axis.get_title(), axis.title.get_color()) for axis in figure.axes if axis.get_title()]
+
+
+def test_a_caption_under_every_picture():
+    figure = show.draw_pictures(XS, [2, 2, 3], GUESSES, TRUTHS)
+    assert titles(figure) == [
+        ('estimate rose\nanswer rose => O', 'green'),
+        ('estimate tulip\nanswer rose => X', 'red'),
+        ('estimate rose\nanswer rose => O', 'green'),
+        ('estimate rose\nanswer tulip => X', 'red'),
+    ]
+    shown = [axis.images[0].get_array() for axis in figure.axes if axis.images]
+    assert [int(image.max()) for image in shown] == [0, 255, 0, 0]
+    assert shown[0].shape == (2, 2, 3)
+
+
+def test_many_pictures_and_grey_ones():
+    figure = show.draw_pictures(np.zeros([14, 4]), [2, 2, 1], ['3'] * 14, ['3'] * 14)
+    assert len(titles(figure)) == 14
+    assert figure.axes[0].get_gridspec().get_geometry() == (3, 6)
+    figure.canvas.draw()
+
+
+def test_korean_captions_only_where_a_font_has_the_letters(monkeypatch):
+    monkeypatch.setattr(settings, 'book_lang', 'ko')
+    latin, korean = set(range(32, 127)), set(range(32, 127)) | set(map(ord, '추정답'))
+    both = {'DejaVu Sans': latin, 'NanumGothic': korean}
+    assert show._caption('rose', 'tulip', both) == ('추정 rose\n정답 tulip => X', 'NanumGothic')
+    assert show._caption('rose', 'tulip', {'DejaVu Sans': latin}) == ('estimate rose\nanswer tulip => X', 'DejaVu Sans')
+    assert show._caption('장미', 'rose', {'DejaVu Sans': latin})[0] == 'estimate ??\nanswer rose => X'
+
+
+@pytest.mark.parametrize('lang', ['en', 'ko'])
+def test_drawing_warns_of_no_missing_glyph(monkeypatch, lang):
+    monkeypatch.setattr(settings, 'book_lang', lang)
+    show.draw_pictures(XS, [2, 2, 3], ['장미'] * 4, TRUTHS).canvas.draw()
+
+
+def test_no_figure_where_nobody_would_see_it(monkeypatch):
+    show.pictures(XS, [2, 2, 3], GUESSES, TRUTHS)  # on Agg; a warning would be an error
+    assert plt.get_fignums() == []
+    open_at_show = []
+    monkeypatch.setattr(plt, 'get_backend', lambda: 'inline')
+    monkeypatch.setattr(plt, 'show', lambda: open_at_show.extend(plt.get_fignums()))
+    show.pictures(XS, [2, 2, 3], GUESSES, TRUTHS)
+    assert len(open_at_show) == 1
+    assert plt.get_fignums() == []
+
+
+def test_numbers():
+    assert show.numbers([0.5, 0.25]) == '[0.50,0.25]'
+    assert show.numbers([1, 2, 3], '%2.0f', most=2) == '[ 1, 2,...]'
+    assert show.numbers([1, 2], '%2.0f', most=2) == '[ 1, 2]'
