@@ -1,0 +1,132 @@
+"""The command line: python -m chapters list | run NAME ... | report. `--help` after any of them says more."""
+
+import argparse
+import dataclasses
+import difflib
+import sys
+
+from chapters import report, runs
+from chapters.experiments import EXPERIMENTS
+from mathlib import rng, settings
+from mathlib.errors import BookError, ConfigError
+
+# Command-line option -> field of Experiment.
+CHANGES = {'epochs': 'epoch_count', 'batch_size': 'batch_size', 'learning_rate': 'learning_rate', 'report': 'report'}
+
+
+def parser():
+    """The command line's parser."""
+    top = argparse.ArgumentParser(prog='python -m chapters', description="The book's experiments.")
+    commands = top.add_subparsers(dest='command', required=True)
+    commands.add_parser('list', help='show all experiments with their settings and published results')
+    run = commands.add_parser(
+        'run',
+        help='train and test one or more experiments, and store a JSON record of each',
+        description='Several names are run one after the other on one stream of random numbers, as in the book.',
+    )
+    run.add_argument('names', nargs='+', metavar='NAME', help='an experiment of `list`')
+    run.add_argument('--epochs', type=int, help="how many epochs (default: the book's)")
+    run.add_argument('--batch-size', type=int, help="rows a step (default: the book's)")
+    run.add_argument('--learning-rate', type=float, help="(default: the book's)")
+    run.add_argument('--report', type=int, metavar='N', help='print a line every N epochs, 0 for none')
+    run.add_argument('--adam', action=argparse.BooleanOptionalAction, help='switch Adam on or off (chapter 6 and later)')
+    run.add_argument('--seed', type=int, default=rng.BOOK_SEED, help='of the random numbers (default: %(default)s)')
+    run.add_argument('--results', default=runs.OWN, metavar='FOLDER', help='where the records go (default: %(default)s)')
+    table = commands.add_parser('report', help='make a table and curves of all stored runs, as Markdown and HTML')
+    table.add_argument('--results', nargs='+', default=[runs.STORED, runs.OWN], metavar='FOLDER', help='where records are')
+    table.add_argument('--out', default=settings.BUILD / 'report', metavar='FOLDER', help='(default: %(default)s)')
+    return top
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit status. Errors that a reader can mend are one line without a traceback."""
+    options = parser().parse_args(arguments)
+    try:
+        return {'list': list_all, 'run': run_all, 'report': make_report}[options.command](options)
+    except BookError as problem:
+        print(f'error: {problem}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('interrupted before there was anything to store', file=sys.stderr)
+        return 130
+
+
+def list_all(options):
+    """Print a line for each experiment."""
+    width = max(map(len, EXPERIMENTS))
+    for experiment in EXPERIMENTS.values():
+        accuracy = ', '.join('+'.join(f'{value:.3f}' for value in item.accuracy) for item in experiment.published) or '-'
+        print(
+            f'{experiment.name:{width}}  {experiment.model_class.__name__:9}  {experiment.hconfigs!s:12}  '
+            f'{experiment.epoch_count:3} epochs, batch {experiment.batch_size}, rate {experiment.learning_rate:g}'
+            f'  published: {accuracy}'
+        )
+    return 0
+
+
+def run_all(options):
+    """Run the named experiments on one stream of random numbers and store their records."""
+    experiments = [changed(find(name), options) for name in options.names]
+    folder = runs.prepare(options.results)
+    seed_stream(options.seed)
+    dataset, done = None, []
+    for experiment, changes in experiments:
+        if type(dataset) is not experiment.dataset_class:
+            dataset = experiment.dataset_class(**experiment.dataset_args)
+        record = runs.run_experiment(experiment, dataset, options.seed, done, changes)
+        print(f'stored in {runs.save(record, folder)}')
+        if record['stopped']:
+            print(f'error: {record["stopped"]}', file=sys.stderr)
+            return 130 if record['stopped'] == 'interrupted' else 1
+        done.append(experiment.name)
+    return 0
+
+
+def seed_stream(seed):
+    """Start the stream of random numbers at `seed`; raises ConfigError if it cannot be one."""
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f'--seed is {seed}: expected a whole number from 0 to {2**32 - 1}')
+    rng.seed(seed)
+
+
+def find(name):
+    """The experiment of that name; a name without its chapter will do where only one chapter has it."""
+    if name in EXPERIMENTS:
+        return EXPERIMENTS[name]
+    same = [full for full in EXPERIMENTS if full.split('_', 1)[1] == name]
+    if len(same) == 1:
+        return EXPERIMENTS[same[0]]
+    near = same or difflib.get_close_matches(name, EXPERIMENTS, n=3, cutoff=0.4)
+    hint = f'Did you mean {" or ".join(near)}? ' if near else ''
+    raise ConfigError(f'there is no experiment {name!r}. {hint}`python -m chapters list` shows them all.')
+
+
+def changed(experiment, options):
+    """The experiment with the settings of the command line, and the names of those that are not the book's."""
+    fields, changes = {}, []
+    for option, field in CHANGES.items():
+        value = getattr(options, option)
+        if value is not None and value != getattr(experiment, field):
+            fields[field] = value
+            changes.append(f'{option.replace("_", "-")}{value:g}')
+    if options.adam is not None and options.adam != experiment.attributes.get('use_adam', False):
+        if not hasattr(experiment.model_class, 'use_adam'):
+            raise ConfigError(f'{experiment.name} trains a {experiment.model_class.__name__}, which has no Adam (chapter 6 has)')
+        fields['attributes'] = {**experiment.attributes, 'use_adam': options.adam}
+        changes.append('adam' if options.adam else 'no-adam')
+    return dataclasses.replace(experiment, **fields), changes
+
+
+def make_report(options):
+    """Write the report of all stored runs and say where it is."""
+    records = [record for folder in options.results for record in runs.load(folder)]
+    if not records:
+        places = ', '.join(map(str, options.results))
+        raise runs.RunError(f'there is no record of a run in {places}: `python -m chapters run NAME` makes one')
+    for path in report.write_report(records, options.out):
+        print(f'written: {path}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""Chapter 5: a perceptron with any number of hidden layers, as a class.
+
+`Model` is what all models of the book can do from outside: train, test, show. `MlpModel` fills it for networks of
+fully connected layers. Later chapters build on its methods; a reader may override any of them in a subclass.
+
+Letters: x is what goes into something, y what comes out; G_y is the gradient of the loss by y; pm holds a layer's
+parameters, aux what its backward pass needs; hconfig is a hidden layer's configuration (None for the output layer).
+"""
+
+import math
+import time
+
+import numpy as np
+
+from chapters.config import Layer, Option, normalize, positive_int
+from chapters.history import Epoch, History, StepLog, to_numbers
+from chapters.progress import steps
+from chapters.summary import summary_table
+from chapters.training import check_training, diverged
+from mathlib import backend, rng
+from mathlib.backend import to_device, to_host, xp
+from mathlib.errors import ConfigError
+from mathlib.functions import relu, relu_derv
+from mathlib.optimizers import GradientDescent
+from mathlib.parameters import ParameterStore
+
+# Validation and test data go through the network this many rows at a time, to bound the memory they take.
+ROWS_AT_ONCE = 100
+
+
+class Model:
+    """What every model of the book offers; subclasses add how it is done."""
+
+    def __init__(self, name, dataset):
+        self.name = name
+        self.dataset = dataset
+        self.is_training = False
+        self.rand_std = 0.030
+        self.history = None
+
+    def __str__(self):
+        return f'{self.name}/{self.dataset}'
+
+    def exec_all(self, epoch_count=10, batch_size=10, learning_rate=0.001, report=0, show_cnt=3):
+        """Train, test, and show `show_cnt` estimates. report: print a line every so many epochs, 0 for none.
+
+        Returns the training's History.
+        """
+        self.train(epoch_count, batch_size, learning_rate, report)
+        self.test()
+        if show_cnt > 0:
+            self.visualize(show_cnt)
+        return self.history
+
+
+class MlpModel(Model):
+    """A multilayer perceptron (다층 퍼셉트론): full layers with ReLU, then a linear output layer.
+
+    name: a word for the log lines. dataset: a data.Dataset. hconfigs: the widths of the hidden layers, such as
+    [30, 10]; [] for none. Raises ConfigError if the configuration is not understood.
+    """
+
+    layer_options = {'full': {'width': Option(positive_int)}}
+
+    def __init__(self, name, dataset, hconfigs):
+        super().__init__(name, dataset)
+        self.optimizer = GradientDescent()
+        self.init_parameters(hconfigs)
+
+    def summary(self):
+        """Print the layers with their shapes and parameter counts."""
+        print(summary_table(self))
+
+    # Parameters
+
+    def init_parameters(self, hconfigs):
+        """Check the configuration and allocate the layers in order, the output layer last."""
+        self.hconfigs = hconfigs
+        try:
+            self.layers = normalize(hconfigs, self.layer_options)
+        except ConfigError as problem:
+            raise ConfigError(f'{self.name}: {problem}') from None
+        self.pm_hiddens = []
+        shape = self.dataset.input_shape
+        for layer in self.layers:
+            pm, shape = self.alloc_layer_param(shape, layer)
+            self.pm_hiddens.append(pm)
+        self.output_layer = Layer('full', {'width': math.prod(self.dataset.output_shape)}, path='output layer')
+        self.pm_output, _ = self.alloc_layer_param(shape, self.output_layer)
+        self.parameters = ParameterStore({'hidden': self.pm_hiddens, 'output': self.pm_output})
+
+    def alloc_layer_param(self, input_shape, hconfig):
+        """The parameters of one full layer: pm with w [inputs, width] and b [width]; and its output shape, (width,)."""
+        weight, bias = self.alloc_param_pair((math.prod(input_shape), hconfig['width']))
+        return {'w': weight, 'b': bias}, (hconfig['width'],)
+
+    def alloc_param_pair(self, shape):
+        """A weight array of `shape` from normal(0, rand_std), and a bias of zeros, one for each of its last axis."""
+        return rng.normal(0, self.rand_std, shape), np.zeros(shape[-1])
+
+    # Training
+
+    def train(self, epoch_count=10, batch_size=10, learning_rate=0.001, report=0):
+        """Train on the training data; returns a History, which also stands in self.history.
+
+        Raises ConfigError for settings that cannot work, and TrainingError as soon as the cost is no longer a finite
+        number; the History up to that step is kept.
+        """
+        batch_count = check_training(self, epoch_count, batch_size, learning_rate, report)
+        self.learning_rate = learning_rate
+        settings = dict(epoch_count=epoch_count, batch_size=batch_size, learning_rate=learning_rate, report=report)
+        self.history = History(self.name, str(self.dataset), settings)
+        start = last = time.monotonic()
+        if report > 0:
+            print(f'Model {self.name} train started:')
+        for epoch in range(1, epoch_count + 1):
+            began = time.monotonic()
+            costs, accs = self.train_epoch(epoch, epoch_count, batch_size, batch_count)
+            acc = self.validate() if report > 0 and epoch % report == 0 else None
+            now = time.monotonic()
+            mean_acc = np.mean(accs, axis=0).tolist()
+            self.history.epochs.append(Epoch(epoch, float(np.mean(costs)), mean_acc, acc, round(now - began, 3)))
+            if acc is not None:
+                self.dataset.train_prt_result(epoch, costs, accs, acc, int(now - last), int(now - start))
+                last = now
+        print(f'Model {self.name} train ended in {int(time.monotonic() - start)} secs:')
+        return self.history
+
+    def train_epoch(self, epoch, epoch_count, batch_size, batch_count):
+        """One pass over the shuffled training data; returns the costs and the accuracies of its steps."""
+        log = StepLog()
+        self.dataset.shuffle_train_data(batch_size * batch_count)
+        for n in steps(batch_count, f'    Epoch {epoch}/{epoch_count}'):
+            x, y = self.dataset.get_train_data(batch_size, n)
+            with backend.quiet():
+                cost, accuracy = self.train_step(to_device(x), to_device(y))
+            if not log.add(cost, accuracy):
+                raise diverged(self, epoch, log.steps + 1)
+        if not log.fetch():
+            raise diverged(self, epoch, log.steps + 1)
+        return log.costs, log.accuracies
+
+    def train_step(self, x, y):
+        """Forward, loss, backward, update on one batch of device arrays; returns loss and accuracy, on the device too."""
+        self.is_training = True
+        output, aux_nn = self.forward_neuralnet(x)
+        loss, aux_pp = self.forward_postproc(output, y)
+        accuracy = self.eval_accuracy(x, y, output)
+        G_output = self.backprop_postproc(1.0, aux_pp)
+        self.backprop_neuralnet(G_output, aux_nn)
+        self.parameters.complete()
+        self.apply_gradients()
+        self.is_training = False
+        return loss, accuracy
+
+    def update_param(self, pm, key, gradient):
+        """Hand in the gradient of pm[key]. It is applied together with all others at the end of the step."""
+        self.parameters.file(pm, key, gradient)
+
+    def apply_gradients(self):
+        """Move all parameters by one step of the optimiser."""
+        self.optimizer.update(self.parameters, self.learning_rate)
+
+    # Test and estimates
+
+    def validate(self):
+        """The accuracy on up to 100 validation rows, drawn anew each time: a float, or two."""
+        return to_numbers(self.eval_accuracy(*self.dataset.get_validate_data(100)))
+
+    def test(self):
+        """The accuracy on the test data, printed and returned: a float, or two."""
+        start = time.monotonic()
+        accuracy = to_numbers(self.eval_accuracy(*self.dataset.get_test_data()))
+        self.dataset.test_prt_result(self.name, accuracy, int(time.monotonic() - start))
+        if self.history is not None:
+            self.history.test_accuracy = accuracy
+        return accuracy
+
+    def visualize(self, num):
+        """Show the estimates for `num` rows that the training has not seen beside the answers."""
+        print(f'Model {self.name} Visualization')
+        x, y = self.dataset.get_visualize_data(num)
+        self.dataset.visualize(x, to_host(self.get_estimate(x)), y)
+
+    def eval_accuracy(self, x, y, output=None):
+        """The dataset's accuracy for inputs x and answers y (host or device), as a device array."""
+        if output is None:
+            output = self.get_output(x)
+        return self.dataset.eval_accuracy(x, to_device(y), output)
+
+    def get_estimate(self, x):
+        """What the model thinks of inputs x: values, probabilities or distributions, one row each."""
+        return self.dataset.get_estimate(self.get_output(x))
+
+    def get_output(self, x):
+        """The network's output for any number of inputs x [n, *input_shape]; returns a device array [n, outputs]."""
+        starts = range(0, len(x), ROWS_AT_ONCE)
+        parts = [self.forward_neuralnet(to_device(x[start : start + ROWS_AT_ONCE]))[0] for start in starts]
+        return xp.concatenate(parts)
+
+    # Forward and backward through the network
+
+    def forward_neuralnet(self, x):
+        """x [n, *input_shape] -> output [n, outputs], and what the backward pass needs."""
+        hidden, aux_layers = x, []
+        for layer, pm in zip(self.layers, self.pm_hiddens, strict=True):
+            hidden, aux = self.forward_layer(hidden, layer, pm)
+            aux_layers.append(aux)
+        output, aux_out = self.forward_layer(hidden, None, self.pm_output)
+        return output, [aux_out, aux_layers]
+
+    def backprop_neuralnet(self, G_output, aux):
+        """G_output [n, outputs] -> G_x, the gradient by the input; files the gradients of all parameters."""
+        aux_out, aux_layers = aux
+        G_hidden = self.backprop_layer(G_output, None, self.pm_output, aux_out)
+        for layer, pm, aux_layer in reversed(list(zip(self.layers, self.pm_hiddens, aux_layers, strict=True))):
+            G_hidden = self.backprop_layer(G_hidden, layer, pm, aux_layer)
+        return G_hidden
+
+    def forward_layer(self, x, hconfig, pm):
+        """One full layer: y = relu(x w + b), without the relu for the output layer. x [n, ...] -> y [n, width]."""
+        flat = x.reshape(len(x), -1)
+        y = xp.matmul(flat, pm['w']) + pm['b']
+        if hconfig is not None:
+            y = relu(y)
+        return y, [x, y]
+
+    def backprop_layer(self, G_y, hconfig, pm, aux):
+        """G_y [n, width] -> G_x [n, ...]; G_w = x^T G_y and G_b, the sum of G_y over the batch, are handed in."""
+        x, y = aux
+        if hconfig is not None:
+            G_y = G_y * relu_derv(y)
+        self.update_param(pm, 'w', xp.matmul(x.reshape(len(x), -1).T, G_y))
+        self.update_param(pm, 'b', G_y.sum(axis=0))
+        return self.backprop_input(G_y, pm, x.shape)
+
+    def backprop_input(self, G_y, pm, shape):
+        """G_x = G_y w^T in the shape of x. The first layer's is None: nothing comes before it that could use it."""
+        if pm is self.first_pm:
+            return None
+        return xp.matmul(G_y, pm['w'].T).reshape(shape)
+
+    @property
+    def first_pm(self):
+        """The parameters of the layer that the input reaches first."""
+        return self.pm_hiddens[0] if self.pm_hiddens else self.pm_output
+
+    # Loss
+
+    def forward_postproc(self, output, y):
+        """The dataset's loss, plus what `forward_extra_cost` adds."""
+        loss, aux_loss = self.dataset.forward_postproc(output, y)
+        extra, aux_extra = self.forward_extra_cost(y)
+        return loss + extra, [aux_loss, aux_extra]
+
+    def forward_extra_cost(self, y):
+        """A cost beside the data's, for later chapters (weight decay): none here."""
+        return 0, None
+
+    def backprop_postproc(self, G_loss, aux):
+        """G_loss (1.0) -> G_output [n, outputs]."""
+        aux_loss, aux_extra = aux
+        self.backprop_extra_cost(G_loss, aux_extra)
+        return self.dataset.backprop_postproc(G_loss, aux_loss)
+
+    def backprop_extra_cost(self, G_loss, aux):
+        """The backward pass of `forward_extra_cost`: nothing to do here."""

@@ -1,0 +1,131 @@
+"""A report of stored runs: a table, published beside measured, and the learning curves, as Markdown and as HTML."""
+
+import html
+import io
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+
+from chapters.figures import plot_history
+from chapters.history import History
+
+HEAD = ('experiment', 'layers', 'data', 'epochs', 'seeds', 'test accuracy', 'published', 's/epoch', 'published s/epoch')
+
+
+def write_report(records, folder):
+    """Write report.md, report.html and the curves as SVG into a folder; returns the two paths.
+
+    records: what chapters.runs.load returns. Runs that differ only in the seed share a line of the table, with mean
+    and spread (the largest distance from the mean).
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    groups = group(records)
+    rows = [table_row(runs) for runs in groups.values()]
+    curves = {}
+    for runs in groups.values():
+        name = runs[0]['path'].stem
+        curves[name] = curve_svg(runs[0])
+        (folder / f'{name}.svg').write_text(curves[name], encoding='utf-8')
+    markdown, page = folder / 'report.md', folder / 'report.html'
+    markdown.write_text(markdown_text(rows, curves), encoding='utf-8')
+    page.write_text(html_text(rows, curves), encoding='utf-8')
+    return markdown, page
+
+
+def group(records):
+    """Records by everything but the seed: a dict of lists, in the order in which they come."""
+    groups = {}
+    for record in records:
+        key = (
+            record['experiment'],
+            record['dataset']['digest'],
+            tuple(record['changes']),
+            record['backend']['backend'],
+            record['backend']['dtype'],
+        )
+        groups.setdefault(key, []).append(record)
+    return groups
+
+
+def table_row(runs):
+    """One line of the table, as texts, from the records of one or more seeds."""
+    first = runs[0]
+    epochs = len(first['history']['epochs'])
+    tested = [run['history']['test_accuracy'] for run in runs if run['history']['test_accuracy'] is not None]
+    published = first['published']
+    pace = [run['seconds'] / max(len(run['history']['epochs']), 1) for run in runs]
+    asked = first['history']['settings']['epoch_count']
+    own = [item['seconds'] / asked for item in published if item['seconds'] is not None]
+    return (
+        first['experiment'] + ''.join(f' ({change})' for change in first['changes']),
+        str(first['configuration']),
+        f'{first["dataset"]["kind"]}, {sum(first["dataset"]["rows"]):,} rows',
+        str(epochs) + (' (stopped)' if first['stopped'] else ''),
+        ', '.join(str(run['seed']) for run in runs),
+        accuracy_text(tested),
+        ' / '.join('+'.join(f'{100 * value:.1f}' for value in item['accuracy']) + ' %' for item in published) or '–',
+        f'{np.mean(pace):.2g}',
+        ' / '.join(f'{value:.2g}' for value in own) or '–',
+    )
+
+
+def accuracy_text(tested):
+    """'54.1 %', '89.6+54.2 %' for two answers, with '± spread' when there are several runs."""
+    if not tested:
+        return '–'
+    values = 100 * np.array([np.atleast_1d(accuracy) for accuracy in tested])
+    mean = values.mean(axis=0)
+    text = '+'.join(f'{value:.1f}' for value in mean)
+    if len(values) > 1:
+        text += ' ± ' + '+'.join(f'{value:.1f}' for value in np.abs(values - mean).max(axis=0))
+    return text + ' %'
+
+
+def curve_svg(record):
+    """The learning curves of one record as SVG text; equal records give equal text."""
+    with mpl.rc_context({'svg.hashsalt': 'report', 'svg.fonttype': 'none'}):
+        figure = plot_history(History.from_dict(record['history']), title=record['experiment'])
+        text = io.StringIO()
+        figure.savefig(text, format='svg', metadata={'Date': None})
+    mpl.pyplot.close(figure)
+    return text.getvalue()
+
+
+def markdown_text(rows, curves):
+    """The report as Markdown; the curves stand beside it as SVG files."""
+    pictures = [f'![{name}]({name}.svg)\n' for name in curves]
+    return '\n'.join(['# Measured beside published', '', markdown_table(rows), '## Learning curves', '', *pictures])
+
+
+def markdown_table(rows):
+    """The table as Markdown."""
+    lines = ['| ' + ' | '.join(HEAD) + ' |', '|' + '---|' * len(HEAD)]
+    return '\n'.join(lines + ['| ' + ' | '.join(row) + ' |' for row in rows]) + '\n'
+
+
+def html_text(rows, curves):
+    """The report as one HTML page with the curves inside."""
+    head = ''.join(f'<th>{html.escape(cell)}</th>' for cell in HEAD)
+    body = '\n'.join('<tr>' + ''.join(f'<td>{html.escape(cell)}</td>' for cell in row) + '</tr>' for row in rows)
+    pictures = '\n'.join(f'<figure>{svg[svg.index("<svg") :]}</figure>' for svg in curves.values())
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Measured beside published</title>
+<style>
+body {{ font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; color: #222; }}
+table {{ border-collapse: collapse; font-size: 0.9rem; }}
+th, td {{ border-bottom: 1px solid #ddd; padding: 0.3rem 0.7rem; text-align: left; }}
+figure {{ margin: 1.5rem 0; }} svg {{ max-width: 100%; height: auto; }}
+</style>
+<h1>Measured beside published</h1>
+<table>
+<tr>{head}</tr>
+{body}
+</table>
+<h2>Learning curves</h2>
+{pictures}
+</html>
+"""

@@ -1,0 +1,127 @@
+"""Run an experiment and keep its record: settings, data, machine, history, seconds, as one JSON file."""
+
+import dataclasses
+import datetime
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from chapters.history import History
+from mathlib import backend, runtime, settings
+from mathlib.errors import BookError, TrainingError
+
+STORED = settings.ROOT / 'book' / 'results'
+OWN = settings.ROOT / 'results'
+
+
+class RunError(BookError):
+    """A run's record cannot be written or read."""
+
+
+def run_experiment(experiment, dataset, seed, after=(), changes=()):
+    """Train and test one experiment; returns its record, a dict that JSON can hold.
+
+    experiment: an Experiment, with the settings to use. dataset: its data set. seed: of the random numbers, for the
+    record. after: names of the experiments that used the same stream of random numbers before. changes: names of the
+    settings that are not the book's. A training that breaks off (the cost is no longer finite, or Ctrl-C) leaves a
+    record with 'stopped' and the epochs until then.
+    """
+    model = experiment.model_class(experiment.model_name, dataset, experiment.hconfigs)
+    for attribute, value in experiment.attributes.items():
+        setattr(model, attribute, value)
+    start, stopped = time.monotonic(), None
+    try:
+        model.train(experiment.epoch_count, experiment.batch_size, experiment.learning_rate, experiment.report)
+        seconds = time.monotonic() - start
+        model.test()
+        for count in experiment.shows:
+            model.visualize(count)
+    except (TrainingError, KeyboardInterrupt) as problem:
+        seconds = time.monotonic() - start
+        stopped = str(problem) if isinstance(problem, TrainingError) else 'interrupted'
+    return {
+        'experiment': experiment.name,
+        'configuration': experiment.hconfigs,
+        'model': experiment.model_class.__name__,
+        'attributes': experiment.attributes,
+        'dataset': describe_dataset(dataset),
+        'seed': seed,
+        'after': list(after),
+        'changes': list(changes),
+        'published': [dataclasses.asdict(published) for published in experiment.published],
+        'note': experiment.note,
+        'history': model.history.as_dict() if model.history else None,
+        'stopped': stopped,
+        'seconds': round(seconds, 2),
+        'peak_memory_mb': round(runtime.peak_memory_mb() or 0),
+        'parameters': model.parameters.count,
+        'machine': runtime.describe(),
+        'backend': backend.describe(),
+        'finished': datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC'),
+    }
+
+
+def describe_dataset(dataset):
+    """What a record says of a data set: which files (by digest), real or sample, how they were split, what was left out."""
+    return {
+        'name': str(dataset),
+        'class': type(dataset).__name__,
+        'kind': dataset.kind,
+        'digest': dataset.digest,
+        'rows': [len(dataset.tr_xs), len(dataset.va_xs), len(dataset.te_xs)],
+        'input_shape': list(dataset.input_shape),
+        'left_out': len(dataset.skipped),
+    }
+
+
+def file_name(record):
+    """The name of a record's file: equal settings give the same one, so that a second run replaces the first."""
+    parts = [record['experiment'], record['dataset']['kind'], f'seed{record["seed"]}', *record['changes']]
+    if record['backend']['dtype'] != 'float32':
+        parts.append(record['backend']['dtype'])
+    if record['backend']['backend'] != 'numpy':
+        parts.append(record['backend']['backend'])
+    return '-'.join(parts) + '.json'
+
+
+def prepare(folder):
+    """Make the folder for records, and make sure that a file can be written there, before hours are spent on one."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        raise RunError(f'no record can be written to {folder} ({problem}): choose another folder with --results') from None
+    return folder
+
+
+def save(record, folder):
+    """Write a record into the folder, whole or not at all; returns the path."""
+    path = Path(folder) / file_name(record)
+    text = json.dumps(record, indent=1, ensure_ascii=False) + '\n'
+    try:
+        with tempfile.NamedTemporaryFile('w', dir=folder, suffix='.part', delete=False, encoding='utf-8') as file:
+            file.write(text)
+        os.replace(file.name, path)
+    except OSError as problem:
+        raise RunError(f'the record {path} cannot be written: {problem}. It would have been:\n{text}') from None
+    return path
+
+
+def load(folder):
+    """All records in a folder, sorted by file name, each with its 'path'; an empty list if there is no such folder.
+
+    Raises RunError, naming the file, for a JSON file that is no record of a run.
+    """
+    records = []
+    for path in sorted(Path(folder).glob('ch*.json')):
+        try:
+            record = json.loads(path.read_text(encoding='utf-8'))
+            History.from_dict(record['history'])
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            raise RunError(f'{path} is not a record of a run ({type(problem).__name__}: {problem}): remove it') from None
+        records.append({**record, 'path': path})
+    return records

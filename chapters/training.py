@@ -1,0 +1,34 @@
+"""The settings of a training, checked before it starts, and what is said when one breaks off."""
+
+import math
+from numbers import Integral, Real
+
+from mathlib.errors import ConfigError, TrainingError
+
+
+def check_training(model, epoch_count, batch_size, learning_rate, report):
+    """The number of whole batches in an epoch. Raises ConfigError, with the model's name, for a setting that cannot work."""
+    for setting, value, least in (('epoch_count', epoch_count, 1), ('batch_size', batch_size, 1), ('report', report, 0)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise ConfigError(f'{model.name}: {setting} is {value!r}: expected a whole number of at least {least}')
+    if isinstance(learning_rate, bool) or not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:
+        raise ConfigError(f'{model.name}: learning_rate is {learning_rate!r}: expected a number above 0, such as 0.001')
+    train_count = model.dataset.train_count
+    if batch_size > train_count:
+        raise ConfigError(
+            f'{model.name}: batch_size is {batch_size}, but {model.dataset.name} has {train_count} training rows: '
+            f'take a batch of at most {train_count}'
+        )
+    return train_count // batch_size
+
+
+def diverged(model, epoch, step):
+    """The TrainingError for a cost that is no longer a finite number; it carries the history up to this epoch."""
+    done = len(model.history.epochs)
+    return TrainingError(
+        f'{model.name}: the cost is no longer a finite number in epoch {epoch}, step {step}. The training stopped '
+        f'there; its history ({done} whole epochs) is kept in model.history, but the parameters are spoilt. '
+        f'The usual cause is a learning rate too high for this data: it was {model.learning_rate:g}, try '
+        f'{model.learning_rate / 10:g}; inputs with very large values call for a lower one still.',
+        history=model.history,
+    )
