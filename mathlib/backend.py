@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from mathlib import settings
-from mathlib.errors import SettingError
+from mathlib.errors import SettingError, refuse_setting
 
 
 def _import_cupy():
@@ -19,21 +19,19 @@ def _import_cupy():
     try:
         import cupy
     except ImportError as problem:
-        raise SettingError(
+        return refuse_setting(
             f'BACKEND=cupy, but CuPy cannot be imported ({problem}). Install it with "pip install -e .[gpu]" or '
             f'environment-gpu.yml on a machine with an NVIDIA GPU, or unset BACKEND to compute with NumPy.'
-        ) from None
+        )
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as problem:
-        raise SettingError(
+        return refuse_setting(
             f'BACKEND=cupy, but CuPy {cupy.__version__} finds no usable GPU ({problem}). Check the driver with '
             f'"nvidia-smi", or unset BACKEND to compute with NumPy.'
-        ) from None
-    if count == 0:
-        raise SettingError(
-            f'BACKEND=cupy, but CuPy {cupy.__version__} finds no GPU on this machine. Unset BACKEND to compute with NumPy.'
         )
+    if count == 0:
+        refuse_setting(f'BACKEND=cupy, but CuPy {cupy.__version__} finds no GPU. Unset BACKEND to compute with NumPy.')
     return cupy
 
 

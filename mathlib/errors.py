@@ -1,4 +1,6 @@
-"""The base class of the errors that this package raises on purpose."""
+"""The errors that this package raises on purpose."""
+
+import sys
 
 
 class BookError(Exception):
@@ -19,3 +21,14 @@ class TrainingError(BookError):
     def __init__(self, message, history=None):
         super().__init__(message)
         self.history = history
+
+
+def refuse_setting(message):
+    """Raise a SettingError. While `python -m data` or `python -m chapters` starts, print it in one line and exit instead.
+
+    The settings are read on the first import, before such a command could catch anything; until its own module has
+    been found, Python leaves '-m' in the place of the program's name.
+    """
+    if sys.argv[:1] == ['-m']:
+        sys.exit(f'error: {message}')
+    raise SettingError(message)

@@ -17,7 +17,7 @@ import difflib
 import os
 from pathlib import Path
 
-from mathlib.errors import SettingError
+from mathlib.errors import refuse_setting
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / 'build'
@@ -29,7 +29,7 @@ def _choice(variable, choices, environ):
     if value not in choices:
         near = difflib.get_close_matches(value.lower(), choices, n=1)
         hint = f' Did you mean {near[0]!r}?' if near else ''
-        raise SettingError(
+        refuse_setting(
             f'{variable}={value!r} is not known: expected one of {", ".join(choices)}.{hint} '
             f'Set {variable} before Python starts (or before the first import of mathlib), or unset it for {choices[0]!r}.'
         )
@@ -47,9 +47,9 @@ def _folder(variable, environ):
         if place.is_dir():
             return place.resolve()
     looked = ' or '.join(str(place) for place in places)
-    raise SettingError(
-        f'{variable}={value!r} is no folder (looked for {looked}). '
-        f'Correct it, or unset {variable} to work on the generated sample.'
+    return refuse_setting(
+        f'{variable}={value!r} is no folder (looked for {looked}). Correct it, make the folder if it is to be filled '
+        f'by "python -m data fetch", or unset {variable} to work on the generated sample.'
     )
 
 

@@ -22,11 +22,16 @@ sys.modules['cupy'] = cupy
 
 def start(code, cwd=settings.ROOT, **variables):
     """Run code in a new interpreter with just these settings; returns (last line of stderr, stdout)."""
+    done = interpreter('-c', code, cwd=cwd, **variables)
+    return (done.stderr.strip().splitlines() or [''])[-1], done.stdout.strip()
+
+
+def interpreter(*arguments, cwd=settings.ROOT, **variables):
+    """Run a new interpreter with just these settings."""
     known = ('BACKEND', 'DTYPE', 'DATA_DIR', 'BOOK_LANG')
     environ = {key: value for key, value in os.environ.items() if key not in known} | variables
     environ['PYTHONPATH'] = str(settings.ROOT)
-    done = subprocess.run([sys.executable, '-c', code], cwd=cwd, env=environ, capture_output=True, text=True)
-    return (done.stderr.strip().splitlines() or [''])[-1], done.stdout.strip()
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, env=environ, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +70,12 @@ def test_cupy_without_a_gpu_says_so():
     error, _ = start(NO_GPU + 'import mathlib.backend', BACKEND='cupy')
     assert error.startswith('mathlib.errors.SettingError: BACKEND=cupy, but CuPy 14.2.0 finds no usable GPU')
     assert 'cudaErrorNoDevice' in error
+
+
+@pytest.mark.parametrize('command', [('data', 'list'), ('chapters', 'list')])
+@pytest.mark.parametrize(('variable', 'value'), [('DATA_DIR', '/no/such/folder'), ('BACKEND', 'cuda'), ('DTYPE', 'half')])
+def test_on_the_command_line_a_wrong_setting_is_one_line(command, variable, value):
+    done = interpreter('-m', *command, **{variable: value})
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'error: {variable}={value!r} is ')
+    assert done.stderr.count('\n') == 1
