@@ -4,11 +4,19 @@ An optimiser works on the flat vectors of a ParameterStore, in place. On a CPU i
 stay in the cache between one vector operation and the next; a GPU takes them whole.
 """
 
+import numpy as np
+
 from mathlib import backend
 from mathlib.backend import xp
 
 # 32 K numbers of each of the four vectors fit into a second-level cache, in float32 and in float64.
 BLOCK = 1 << 15
+
+# A parameter of a dead unit has gradients of exactly zero; its running means then shrink step by step into the range of
+# denormal numbers, with which a CPU computes 4 to 7 times slower (measured on a vector of a million). So every so many
+# steps, means that are too small to move anything are set to zero.
+FLUSH_EVERY = 100
+NEGLIGIBLE = 1e8
 
 
 def _blocks(count):
@@ -46,6 +54,8 @@ class Adam:
         self.step += 1
         for part in _blocks(parameters.count):
             self._update(parameters.values[part], parameters.gradients[part], self.s[part], self.t[part], learning_rate)
+        if self.step % FLUSH_EVERY == 0:
+            self._flush()
 
     def _update(self, values, gradients, s, t, learning_rate):
         """One step on one block; all are views of equal length, changed in place but for the gradients."""
@@ -56,3 +66,9 @@ class Adam:
         spread = xp.sqrt(t * (1 / (1 - self.ro_2**self.step)))
         spread += self.epsilon
         values -= (learning_rate / (1 - self.ro_1**self.step)) * (s / spread)
+
+    def _flush(self):
+        """Set to zero what lies within NEGLIGIBLE times the smallest normal number of the float type."""
+        floor = NEGLIGIBLE * float(np.finfo(self.s.dtype).tiny)
+        for mean in (self.s, self.t):
+            mean *= xp.abs(mean) >= floor

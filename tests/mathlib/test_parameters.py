@@ -121,3 +121,15 @@ def test_float32_stays_float32(optimizer):
         moves.update(store, 0.1)
         arrays = [store.values, store.gradients, *(value for value in vars(moves).values() if hasattr(value, 'dtype'))]
         assert {str(array.dtype) for array in arrays} == {'float32'}
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_means_that_nothing_feeds_end_at_zero_and_not_in_denormal_numbers(dtype):
+    with backend.precision(dtype):
+        store, give = one_parameter(1.0)
+        adam = Adam(ro_1=0.5, ro_2=0.5)
+        for gradient in [3.0] + [0.0] * 1199:
+            give(gradient)
+            adam.update(store, 0.1)
+        assert to_host(adam.s).tolist() == to_host(adam.t).tolist() == [0.0]
+        assert np.isfinite(to_host(store.values)).all()
