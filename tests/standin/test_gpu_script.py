@@ -1,4 +1,4 @@
-"""tests/bench/gpu.py where there is no GPU: it refuses to be mistaken for a measurement, and its parts work."""
+"""The benchmarks where there is no GPU: it refuses to be mistaken for a measurement, and its parts work."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mathlib import backend
-from tests.bench import gpu
+from tests.bench import gpu, steps
 from tests.standin.loading import ROOT, STUB
 
 
@@ -17,7 +17,8 @@ from tests.standin.loading import ROOT, STUB
 )
 def test_without_a_gpu_it_says_why_and_writes_nothing(tmp_path, settings, reason):
     done = subprocess.run(
-        [sys.executable, str(ROOT / 'tests' / 'bench' / 'gpu.py'), '--results', str(tmp_path)],
+        [sys.executable, '-m', 'tests.bench.gpu', '--results', str(tmp_path)],
+        cwd=ROOT,
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
@@ -27,11 +28,11 @@ def test_without_a_gpu_it_says_why_and_writes_nothing(tmp_path, settings, reason
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize('network', gpu.NETWORKS, ids=lambda network: f'{network[0]}-{network[1]}')
+@pytest.mark.parametrize('network', steps.NETWORKS, ids=lambda network: f'{network[0]}-{network[1]}')
 def test_a_case_trains_its_network_and_reports_milliseconds(network, monkeypatch):
     for name in ('WARM_UP', 'STEPS', 'ROUNDS'):
-        monkeypatch.setattr(gpu, name, 1)
-    case = gpu.run_case(network, 2, backend)
+        monkeypatch.setattr(steps, name, 1)
+    case = steps.run_case(network, 2, backend)
     assert case['parameters'] == {'flowers': 900_395, 'office31': 1_922_848}[case['network']]
     assert case['our_ms'] > 0 and case['first_loss'] > 0
     assert case['torch_ms'] is None and case['ratio'] is None
@@ -52,4 +53,4 @@ def test_outcomes_are_counted_from_pytests_own_record(tmp_path):
 
 
 def test_a_device_becomes_a_file_name():
-    assert gpu.slug('NVIDIA H100 80GB HBM3') == 'nvidia-h100-80gb-hbm3'
+    assert steps.slug('NVIDIA H100 80GB HBM3') == 'nvidia-h100-80gb-hbm3'

@@ -1,0 +1,135 @@
+"""Training steps of chapters 5 and 6 beside the same steps in PyTorch, measured in turn in one process.
+
+Both start from the same weights and work on the same batch, which lies on the device already; each step is timed up
+to its synchronisation. cpu.py and gpu.py say where and write the record.
+"""
+
+import re
+import statistics
+import time
+
+import numpy as np
+
+WARM_UP, STEPS, ROUNDS = 10, 10, 3
+LEARNING_RATE = 0.001
+IMAGE = (100, 100, 3)
+# (name, model, widths of the hidden layers, how many names each answer chooses from)
+NETWORKS = [
+    ('flowers', 'MlpModel', [30, 10], [5]),
+    ('flowers', 'AdamModel', [30, 10], [5]),
+    ('office31', 'AdamModel', [64, 32, 10], [3, 31]),
+]
+BATCHES = [10, 128]
+
+
+def make_dataset(name, choices, batch_size):
+    """A data set of random images [100, 100, 3] with values 0..255 and one-hot answers; it holds one batch."""
+    from data.dataset import Dataset
+    from data.office31 import DualSelectDataset
+
+    draw = np.random.default_rng(1234)
+    dataset = Dataset(name, 'select') if len(choices) == 1 else DualSelectDataset(name, choices)
+    dataset.input_shape, dataset.output_shape = IMAGE, (sum(choices),)
+    dataset.tr_xs = draw.integers(0, 256, (batch_size, *IMAGE)).astype(np.float32)
+    dataset.tr_ys = np.hstack([np.eye(n, dtype=np.float32)[draw.integers(0, n, batch_size)] for n in choices])
+    return dataset
+
+
+def our_step(kind, widths, dataset, backend):
+    """A function that does one training step and returns the loss as a device array; and the model."""
+    import chapters
+    from mathlib import rng
+
+    rng.seed()
+    model = getattr(chapters, kind)(dataset.name, dataset, widths)
+    model.use_adam = kind == 'AdamModel'
+    model.learning_rate = LEARNING_RATE
+    x, y = backend.to_device(dataset.tr_xs), backend.to_device(dataset.tr_ys)
+    return (lambda: model.train_step(x, y)[0]), model
+
+
+def torch_step(torch, model, dataset, choices, place):
+    """The same step in PyTorch, starting from the model's weights: a function that returns the loss as a tensor."""
+    from mathlib.backend import to_host
+
+    layers = []
+    for pm in [*model.pm_hiddens, model.pm_output]:
+        weight, bias = (torch.tensor(to_host(pm[key])) for key in 'wb')
+        linear = torch.nn.Linear(*weight.shape, device=place)
+        with torch.no_grad():
+            linear.weight.copy_(weight.T)
+            linear.bias.copy_(bias)
+        layers += [linear, torch.nn.ReLU()]
+    network = torch.nn.Sequential(torch.nn.Flatten(), *layers[:-1])
+    kind = torch.optim.Adam if model.use_adam else torch.optim.SGD
+    optimizer = kind(network.parameters(), lr=LEARNING_RATE, fused=True)
+    x = torch.tensor(dataset.tr_xs, device=place)
+    parts = np.split(dataset.tr_ys, np.cumsum(choices)[:-1], axis=1)
+    answers = [torch.tensor(part.argmax(axis=1), device=place) for part in parts]
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        pieces = torch.split(network(x), choices, dim=1)
+        loss = sum(torch.nn.functional.cross_entropy(*pair) for pair in zip(pieces, answers, strict=True))
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def measure(sides):
+    """Median milliseconds of a step of each side, measured in turn; and the first loss of each.
+
+    sides: {name: (step, synchronize)}.
+    """
+    first = {name: float(step()) for name, (step, _) in sides.items()}
+    for step, synchronize in sides.values():
+        for _ in range(WARM_UP):
+            step()
+        synchronize()
+    milliseconds = {name: [] for name in sides}
+    for _ in range(ROUNDS):
+        for name, (step, synchronize) in sides.items():
+            for _ in range(STEPS):
+                start = time.perf_counter()
+                step()
+                synchronize()
+                milliseconds[name].append((time.perf_counter() - start) * 1e3)
+    return {name: round(statistics.median(times), 4) for name, times in milliseconds.items()}, first
+
+
+def run_case(network, batch_size, backend, torch=None, place='cuda'):
+    """Measure one network at one batch size; a dict for the record. Without torch, the comparison is None."""
+    name, kind, widths, choices = network
+    dataset = make_dataset(name, choices, batch_size)
+    step, model = our_step(kind, widths, dataset, backend)
+    sides = {'ours': (step, backend.synchronize)}
+    if torch is not None:
+        wait = torch.cuda.synchronize if place == 'cuda' else lambda: None
+        sides['torch'] = (torch_step(torch, model, dataset, choices, place), wait)
+    times, losses = measure(sides)
+    if torch is not None and abs(losses['ours'] - losses['torch']) > 1e-3 * abs(losses['torch']):
+        raise AssertionError(f'{name} {kind}: the networks differ: first loss {losses["ours"]} and {losses["torch"]}')
+    return {
+        'network': name,
+        'model': kind,
+        'hidden': widths,
+        'batch_size': batch_size,
+        'parameters': model.parameters.count,
+        'first_loss': round(losses['ours'], 4),
+        'our_ms': times['ours'],
+        'torch_ms': times.get('torch'),
+        'ratio': round(times['ours'] / times['torch'], 2) if 'torch' in times else None,
+    }
+
+
+def line(case):
+    """One case as a line of the printed table."""
+    beside = f', PyTorch {case["torch_ms"]:8.3f} ms, ratio {case["ratio"]:.2f}' if case['ratio'] else ''
+    return f'{case["network"]:9} {case["model"]:10} batch {case["batch_size"]:4}: {case["our_ms"]:8.3f} ms{beside}'
+
+
+def slug(device):
+    """A device's name as a part of a file name: 'NVIDIA H100 80GB HBM3' -> 'nvidia-h100-80gb-hbm3'."""
+    return re.sub(r'[^a-z0-9]+', '-', device.lower()).strip('-')
