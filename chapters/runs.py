@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import json
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -103,9 +102,9 @@ def save(record, folder):
     path = Path(folder) / file_name(record)
     text = json.dumps(record, indent=1, ensure_ascii=False) + '\n'
     try:
-        with tempfile.NamedTemporaryFile('w', dir=folder, suffix='.part', delete=False, encoding='utf-8') as file:
-            file.write(text)
-        os.replace(file.name, path)
+        part = path.with_suffix('.part')
+        part.write_text(text, encoding='utf-8')
+        part.replace(path)
     except OSError as problem:
         raise RunError(f'the record {path} cannot be written: {problem}. It would have been:\n{text}') from None
     return path
