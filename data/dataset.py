@@ -16,6 +16,7 @@ dual_select     two choices [n, k1 + k2]   sum of the two           a share for 
 
 import numpy as np
 
+from data import show
 from data.errors import DataError
 from data.rows import subset
 from mathlib import functions, losses, rng
@@ -182,5 +183,14 @@ class Dataset:
         print(f'Model {name} test report: accuracy = {acc:5.3f}, ({time} secs)\n')
 
     def visualize(self, xs, estimates, answers):
-        """Show rows beside their estimates (from get_estimate) and answers: host arrays [n, ...].."""
-        raise NotImplementedError(f'{type(self).__name__} has no visualize: write one that prints its estimates.')
+        """Print rows beside their estimates (from get_estimate) and answers: host arrays [n, ...].
+
+        The lines are those of the book's tables; classes without target_names are numbered. A subclass may show more.
+        """
+        if self.mode == 'regression':
+            show.print_regression(xs, estimates, answers)
+        elif self.mode == 'binary':
+            show.print_binary(xs, estimates, answers, self.target_names or ('no', 'yes'))
+        else:
+            names = self.target_names or [str(n) for n in range(answers.shape[1])]
+            show.print_select(estimates, answers, names)

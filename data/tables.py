@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 
-from data import location, show
+from data import location
 from data.dataset import Dataset
 from data.errors import DataError
 from data.labels import word
@@ -196,10 +196,6 @@ class AbaloneDataset(_TableDataset):
             raise table.fault(line, 'Sex', text, f'one of {", ".join(_SEXES)}')
         return _SEXES[text.strip()]
 
-    def visualize(self, xs, estimates, answers):
-        """Print each row as `[0.00,1.00,...] => estimate 9.8 : answer 10.0`."""
-        show.print_regression(xs, estimates, answers)
-
 
 class PulsarDataset(_TableDataset):
     """Which of 17,898 signals come from a pulsar, from 8 statistics of the signal: yes or no (chapter 2).
@@ -221,10 +217,6 @@ class PulsarDataset(_TableDataset):
                 raise table.fault(line, table.columns[-1], fields[-1], '0 (a star) or 1 (a pulsar)')
         return values[:, :-1], values[:, -1:]
 
-    def visualize(self, xs, estimates, answers):
-        """Print each row as `[121.8, 48.0,  0.2,...] => estimate star(probability 0.01) : answer star => O`."""
-        show.print_binary(xs, estimates, answers, self.target_names)
-
 
 class PulsarSelectDataset(PulsarDataset):
     """The pulsars again, asked as a choice of one in two: 8 inputs, 2 outputs (chapter 3)."""
@@ -236,10 +228,6 @@ class PulsarSelectDataset(PulsarDataset):
     def split_columns(cls, table):
         xs, ys = super().split_columns(table)
         return xs, np.concatenate([1 - ys, ys], axis=1)
-
-    def visualize(self, xs, estimates, answers):
-        """Print each row as `estimated distribution [99, 1] => estimate star : answer star => O`."""
-        show.print_select(estimates, answers, self.target_names)
 
 
 class SteelDataset(_TableDataset):
@@ -265,7 +253,3 @@ class SteelDataset(_TableDataset):
             columns = f'{STEEL_FAULTS[0]} to {STEEL_FAULTS[-1]}'
             raise table.fault(line, columns, ','.join(fields[-count:]), f'exactly one 1 and {count - 1} times 0')
         return xs, ys
-
-    def visualize(self, xs, estimates, answers):
-        """Print each row as `estimated distribution [ 9,10,17, 8, 7,18,30] => estimate Bumps : answer Bumps => O`."""
-        show.print_select(estimates, answers, self.target_names)

@@ -193,3 +193,16 @@ def test_a_dummy_has_shapes_and_no_rows():
     for ask in asks:
         with pytest.raises(DataError, match='imagenet is a DummyDataset'):
             ask()
+
+
+def test_a_set_of_the_readers_own_is_shown_by_its_kind_of_answer(capsys):
+    row = np.array([[1.0, 2.0]])
+    own = Dataset('own', 'select')
+    own.visualize(row, np.array([[0.25, 0.75]]), np.array([[1.0, 0.0]]))
+    Dataset('own', 'binary').visualize(row, np.array([[0.75]]), np.array([[1.0]]))
+    Dataset('own', 'regression').visualize(row, np.array([[3.0]]), np.array([[4.0]]))
+    assert capsys.readouterr().out.splitlines() == [
+        'estimated distribution [25,75] => estimate 1 : answer 0 => X',
+        '[  1.0,  2.0] => estimate yes(probability 0.75) : answer yes => O',
+        '[1.00,2.00] => estimate  3.0 : answer  4.0',
+    ]
