@@ -61,7 +61,7 @@ test-peers: .venv/installed-test .venv/installed-peers  ## compare with PyTorch 
 test-real: .venv/installed-test  ## tests on the real images and tables: make test-real DATA_DIR=...
 	@test -n "$(DATA_DIR)" || { \
 		echo 'make test-real needs DATA_DIR=..., a folder with flowers/, office31/, mnist/ and tabular/.'; \
-		echo '"$(PY) -m data fetch" brings them.'; exit 1; }
+		echo '"$(PY) -m data fetch flowers office31 mnist tabular" brings them.'; exit 1; }
 	DATA_DIR="$(DATA_DIR)" $(PY) -m pytest tests/real
 
 bench: .venv/installed-test .venv/installed-peers  ## measure speed, PyTorch beside it

@@ -54,10 +54,11 @@ def main(arguments=None):
 def list_all(options):
     """Print a line for each experiment."""
     width = max(map(len, EXPERIMENTS))
+    layers = max(len(str(experiment.hconfigs)) for experiment in EXPERIMENTS.values())
     for experiment in EXPERIMENTS.values():
         accuracy = ', '.join('+'.join(f'{value:.3f}' for value in item.accuracy) for item in experiment.published) or '-'
         print(
-            f'{experiment.name:{width}}  {experiment.model_class.__name__:9}  {experiment.hconfigs!s:12}  '
+            f'{experiment.name:{width}}  {experiment.model_class.__name__:9}  {experiment.hconfigs!s:{layers}}  '
             f'{experiment.epoch_count:3} epochs, batch {experiment.batch_size}, rate {experiment.learning_rate:g}'
             f'  published: {accuracy}'
         )

@@ -73,7 +73,7 @@ def _office31(number, widths, accuracies, seconds, **settings):
 
 _ALL = [
     Experiment(
-        'ch05_abalone_model', MlpModel, 'abalone_model', [], AbaloneDataset, report=2, published=(Published((0.727,), 0),)
+        'ch05_abalone_model', MlpModel, 'abalone_model', [], AbaloneDataset, report=2, published=(Published((0.727,)),)
     ),
     Experiment(
         'ch05_pulsar_model', MlpModel, 'pulsar_model', [4], PulsarDataset, shows=(3, 5), published=(Published((0.971,), 2),)

@@ -12,6 +12,8 @@ from chapters.history import History
 
 HEAD = ('experiment', 'layers', 'data', 'epochs', 'seeds', 'test accuracy', 'published', 's/epoch', 'published s/epoch')
 
+USUAL = (('dtype', 'float32'), ('backend', 'numpy'))
+
 
 def write_report(records, folder):
     """Write report.md, report.html and the curves as SVG into a folder; returns the two paths.
@@ -52,6 +54,7 @@ def group(records):
 def table_row(runs):
     """One line of the table, as texts, from the records of one or more seeds."""
     first = runs[0]
+    changes = first['changes'] + [first['backend'][key] for key, usual in USUAL if first['backend'][key] != usual]
     epochs = len(first['history']['epochs'])
     tested = [run['history']['test_accuracy'] for run in runs if run['history']['test_accuracy'] is not None]
     published = first['published']
@@ -59,7 +62,7 @@ def table_row(runs):
     asked = first['history']['settings']['epoch_count']
     own = [item['seconds'] / asked for item in published if item['seconds'] is not None]
     return (
-        first['experiment'] + ''.join(f' ({change})' for change in first['changes']),
+        first['experiment'] + ''.join(f' ({change})' for change in changes),
         str(first['configuration']),
         f'{first["dataset"]["kind"]}, {sum(first["dataset"]["rows"]):,} rows',
         str(epochs) + (' (stopped)' if first['stopped'] else ''),

@@ -97,7 +97,7 @@ def test_a_run_is_stored_and_reported(tmp_path, capsys):
     assert (first['after'], second['after']) == ([], ['ch05_abalone_model'])
     assert [epoch['number'] for epoch in first['history']['epochs']] == [1, 2]
     assert f'{first["history"]["test_accuracy"]:5.3f}' in out
-    assert first['published'] == [{'accuracy': [0.727], 'seconds': 0, 'source': "the book's public notebook"}]
+    assert first['published'] == [{'accuracy': [0.727], 'seconds': None, 'source': "the book's public notebook"}]
 
     assert main(['report', '--results', str(tmp_path), '--out', str(tmp_path / 'report')]) == 0
     table = (tmp_path / 'report' / 'report.md').read_text()
