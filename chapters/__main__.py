@@ -29,11 +29,17 @@ def parser():
     run.add_argument('--batch-size', type=int, help="rows a step (default: the book's)")
     run.add_argument('--learning-rate', type=float, help="(default: the book's)")
     run.add_argument('--report', type=int, metavar='N', help='print a line every N epochs, 0 for none')
-    run.add_argument('--adam', action=argparse.BooleanOptionalAction, help='switch Adam on or off (chapter 6 and later)')
+    run.add_argument(
+        '--adam', action=argparse.BooleanOptionalAction, help='switch Adam on or off (chapter 6 and later)'
+    )
     run.add_argument('--seed', type=int, default=rng.BOOK_SEED, help='of the random numbers (default: %(default)s)')
-    run.add_argument('--results', default=runs.OWN, metavar='FOLDER', help='where the records go (default: %(default)s)')
+    run.add_argument(
+        '--results', default=runs.OWN, metavar='FOLDER', help='where the records go (default: %(default)s)'
+    )
     table = commands.add_parser('report', help='make a table and curves of all stored runs, as Markdown and HTML')
-    table.add_argument('--results', nargs='+', default=[runs.STORED, runs.OWN], metavar='FOLDER', help='where records are')
+    table.add_argument(
+        '--results', nargs='+', default=[runs.STORED, runs.OWN], metavar='FOLDER', help='where records are'
+    )
     table.add_argument('--out', default=settings.BUILD / 'report', metavar='FOLDER', help='(default: %(default)s)')
     return top
 
@@ -56,7 +62,9 @@ def list_all(options):
     width = max(map(len, EXPERIMENTS))
     layers = max(len(str(experiment.hconfigs)) for experiment in EXPERIMENTS.values())
     for experiment in EXPERIMENTS.values():
-        accuracy = ', '.join('+'.join(f'{value:.3f}' for value in item.accuracy) for item in experiment.published) or '-'
+        accuracy = (
+            ', '.join('+'.join(f'{value:.3f}' for value in item.accuracy) for item in experiment.published) or '-'
+        )
         print(
             f'{experiment.name:{width}}  {experiment.model_class.__name__:9}  {experiment.hconfigs!s:{layers}}  '
             f'{experiment.epoch_count:3} epochs, batch {experiment.batch_size}, rate {experiment.learning_rate:g}'
@@ -112,7 +120,9 @@ def changed(experiment, options):
             changes.append(f'{option.replace("_", "-")}{value:g}')
     if options.adam is not None and options.adam != experiment.attributes.get('use_adam', False):
         if not hasattr(experiment.model_class, 'use_adam'):
-            raise ConfigError(f'{experiment.name} trains a {experiment.model_class.__name__}, which has no Adam (chapter 6 has)')
+            raise ConfigError(
+                f'{experiment.name} trains a {experiment.model_class.__name__}, which has no Adam (chapter 6 has)'
+            )
         fields['attributes'] = {**experiment.attributes, 'use_adam': options.adam}
         changes.append('adam' if options.adam else 'no-adam')
     return dataclasses.replace(experiment, **fields), changes

@@ -64,7 +64,7 @@ def backprop_neuralnet_hidden1(G_output, aux, pm_hidden, pm_output, learning_rat
 
 
 def init_model_hiddens(input_cnt, hidden_config, output_cnt):
-    """Parameters of the hidden layers, a list, and of the output layer. hidden_config: their widths, such as [12, 6]."""
+    """Parameters of the hidden layers, a list, and of the output layer. hidden_config: the widths, such as [12, 6]."""
     widths = [input_cnt, *hidden_config]
     pm_hiddens = [alloc_param_pair(pair) for pair in zip(widths[:-1], widths[1:], strict=True)]
     return pm_hiddens, alloc_param_pair([widths[-1], output_cnt])
@@ -158,7 +158,9 @@ def train_and_test(problem, hidden, epoch_count=10, mb_size=10, report=1, learni
     rng.shuffle(order)
     steps = int(len(order) * 0.8) // mb_size
     if steps == 0:
-        raise ConfigError(f'{problem.name}: a batch of {mb_size} is larger than the {int(len(order) * 0.8)} training rows')
+        raise ConfigError(
+            f'{problem.name}: a batch of {mb_size} is larger than the {int(len(order) * 0.8)} training rows'
+        )
     train, test = order[: steps * mb_size], order[steps * mb_size :]
     for epoch in range(1, epoch_count + 1):
         rng.shuffle(train)

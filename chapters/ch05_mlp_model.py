@@ -141,7 +141,7 @@ class MlpModel(Model):
         return log.costs, log.accuracies
 
     def train_step(self, x, y):
-        """Forward, loss, backward, update on one batch of device arrays; returns loss and accuracy, on the device too."""
+        """Forward, loss, backward, update on one batch of device arrays; returns loss and accuracy, device arrays."""
         self.is_training = True
         output, aux_nn = self.forward_neuralnet(x)
         loss, aux_pp = self.forward_postproc(output, y)

@@ -25,7 +25,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer, normalised. `layer['width']` reads an option; `path` says where it stands, such as 'layer 2 (full)'."""
+    """One layer, normalised. `layer['width']` reads an option; `path` is its place, such as 'layer 2 (full)'."""
 
     type: str
     options: MappingProxyType = field(default_factory=dict)
@@ -66,7 +66,9 @@ def _layer(given, place, types):
     if isinstance(given, Integral):
         given = ['full', {'width': given}]
     if not _is_layer(given):
-        raise ConfigError(f"{place} is {given!r}: expected a width such as 30, or a list such as ['full', {{'width': 30}}]")
+        raise ConfigError(
+            f"{place} is {given!r}: expected a width such as 30, or a list such as ['full', {{'width': 30}}]"
+        )
     kind, rest = given[0], list(given[1:])
     if kind not in types:
         raise ConfigError(f'{place}: the layer type {kind!r} is not known{_hint(kind, types)}')

@@ -1,7 +1,8 @@
 """The book's experiments as data: which model, which configuration, which data set, which settings, what was published.
 
 `python -m chapters list` shows them, `python -m chapters run NAME` runs one. The settings are the book's; a run may
-change any of them. `published` are the accuracies on the test data and the seconds that the book's public notebooks print.
+change any of them. `published` are the accuracies on the test data and the seconds of training that the book's public
+notebooks print.
 """
 
 from dataclasses import dataclass, field
@@ -76,7 +77,13 @@ _ALL = [
         'ch05_abalone_model', MlpModel, 'abalone_model', [], AbaloneDataset, report=2, published=(Published((0.727,)),)
     ),
     Experiment(
-        'ch05_pulsar_model', MlpModel, 'pulsar_model', [4], PulsarDataset, shows=(3, 5), published=(Published((0.971,), 2),)
+        'ch05_pulsar_model',
+        MlpModel,
+        'pulsar_model',
+        [4],
+        PulsarDataset,
+        shows=(3, 5),
+        published=(Published((0.971,), 2),),
     ),
     Experiment(
         'ch05_steel_model',

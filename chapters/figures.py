@@ -35,7 +35,9 @@ def _accuracies(axes, epochs, history):
         axes.plot(epochs, train, color=TRAIN, label='training' + part, **style)
         if reported:
             values = [np.atleast_1d(epoch.validation_accuracy)[n] for epoch in reported]
-            axes.plot([e.number for e in reported], values, color=VALIDATION, marker='o', label='validation' + part, **style)
+            axes.plot(
+                [e.number for e in reported], values, color=VALIDATION, marker='o', label='validation' + part, **style
+            )
         if len(test):
             axes.axhline(test[n], color='grey', linewidth=1, label=f'test{part} {test[n]:.3f}', linestyle=':')
     axes.set(xlabel='epoch', ylabel='accuracy', ylim=(0, 1))
@@ -54,6 +56,8 @@ def plot_confusion(matrix):
     axes.set(xlabel='chosen', ylabel='true')
     if len(matrix.names) <= 12:
         for (row, column), count in np.ndenumerate(matrix.counts):
-            axes.text(column, row, count, ha='center', va='center', color='white' if shares[row, column] > 0.5 else 'black')
+            axes.text(
+                column, row, count, ha='center', va='center', color='white' if shares[row, column] > 0.5 else 'black'
+            )
     axes.set_title(f'accuracy {matrix.accuracy:.3f}, largest class {matrix.largest_class:.3f}', fontsize=9)
     return figure

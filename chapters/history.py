@@ -12,7 +12,7 @@ FETCH_EVERY = 1 if backend.name == 'numpy' else 100
 
 @dataclass
 class Epoch:
-    """One epoch. Accuracies are floats, or [domain, object] pairs for two answers; validation is None where not reported."""
+    """One epoch. Accuracies are floats, or [domain, object] for two answers; validation None where not reported."""
 
     number: int
     cost: float

@@ -9,6 +9,7 @@ import numpy as np
 
 from chapters.figures import plot_history
 from chapters.history import History
+from mathlib.rng import BOOK_SEED
 
 HEAD = ('experiment', 'layers', 'data', 'epochs', 'seeds', 'test accuracy', 'published', 's/epoch', 'published s/epoch')
 
@@ -37,9 +38,11 @@ def write_report(records, folder):
 
 
 def group(records):
-    """Records by everything but the seed: a dict of lists, in the order in which they come."""
+    """Records by everything but the seed: a dict of lists, in the order in which they come, the book's seed first."""
     groups = {}
-    for record in records:
+    for record in sorted(
+        records, key=lambda record: (record['experiment'], record['seed'] != BOOK_SEED, record['seed'])
+    ):
         key = (
             record['experiment'],
             record['dataset']['digest'],

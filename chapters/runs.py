@@ -63,7 +63,7 @@ def run_experiment(experiment, dataset, seed, after=(), changes=()):
 
 
 def describe_dataset(dataset):
-    """What a record says of a data set: which files (by digest), real or sample, how they were split, what was left out."""
+    """What a record says of a data set: which files (by digest), real or sample, the split, what was left out."""
     return {
         'name': str(dataset),
         'class': type(dataset).__name__,
@@ -93,7 +93,9 @@ def prepare(folder):
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as problem:
-        raise RunError(f'no record can be written to {folder} ({problem}): choose another folder with --results') from None
+        raise RunError(
+            f'no record can be written to {folder} ({problem}): choose another folder with --results'
+        ) from None
     return folder
 
 
@@ -121,6 +123,8 @@ def load(folder):
             record = json.loads(path.read_text(encoding='utf-8'))
             History.from_dict(record['history'])
         except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise RunError(f'{path} is not a record of a run ({type(problem).__name__}: {problem}): remove it') from None
+            raise RunError(
+                f'{path} is not a record of a run ({type(problem).__name__}: {problem}): remove it'
+            ) from None
         records.append({**record, 'path': path})
     return records

@@ -7,8 +7,12 @@ from mathlib.errors import ConfigError, TrainingError
 
 
 def check_training(model, epoch_count, batch_size, learning_rate, report):
-    """The number of whole batches in an epoch. Raises ConfigError, with the model's name, for a setting that cannot work."""
-    for setting, value, least in (('epoch_count', epoch_count, 1), ('batch_size', batch_size, 1), ('report', report, 0)):
+    """The number of whole batches in an epoch. Raises ConfigError for a setting that cannot work."""
+    for setting, value, least in (
+        ('epoch_count', epoch_count, 1),
+        ('batch_size', batch_size, 1),
+        ('report', report, 0),
+    ):
         if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise ConfigError(f'{model.name}: {setting} is {value!r}: expected a whole number of at least {least}')
     if isinstance(learning_rate, bool) or not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:

@@ -24,7 +24,7 @@ class TrainingError(BookError):
 
 
 def refuse_setting(message):
-    """Raise a SettingError. While `python -m data` or `python -m chapters` starts, print it in one line and exit instead.
+    """Raise a SettingError. While `python -m data` or `python -m chapters` starts, print one line and exit instead.
 
     The settings are read on the first import, before such a command could catch anything; until its own module has
     been found, Python leaves '-m' in the place of the program's name.

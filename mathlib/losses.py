@@ -20,7 +20,7 @@ def squared_error_grad(output, y):
 
 
 def sigmoid_cross_entropy(logits, y):
-    """Mean of -y log p - (1 - y) log(1 - p) with p = sigmoid(logits), y 0 or 1: the loss of a yes/no question (chapter 2).
+    """Mean of -y log p - (1 - y) log(1 - p) with p = sigmoid(logits), y 0 or 1: for a yes/no question (chapter 2).
 
     Written as max(x, 0) - x y + log(1 + exp(-|x|)), in which no exponential can overflow.
     """

@@ -23,7 +23,7 @@ def cpu_count():
 
 
 def peak_memory_mb():
-    """The most memory this process has held so far, in MB (1e6 bytes); None where the system does not tell (Windows)."""
+    """The most memory this process has held so far, in MB (1e6 bytes); None on Windows, which does not tell."""
     try:
         import resource
     except ImportError:

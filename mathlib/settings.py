@@ -31,13 +31,13 @@ def _choice(variable, choices, environ):
         hint = f' Did you mean {near[0]!r}?' if near else ''
         refuse_setting(
             f'{variable}={value!r} is not known: expected one of {", ".join(choices)}.{hint} '
-            f'Set {variable} before Python starts (or before the first import of mathlib), or unset it for {choices[0]!r}.'
+            f'Set {variable} before the first import of mathlib, or unset it for {choices[0]!r}.'
         )
     return value
 
 
 def _folder(variable, environ):
-    """The absolute path in an environment variable, or None; a relative path counts from here or from the project's root."""
+    """The absolute path in an environment variable, or None; relative paths count from here or the project's root."""
     value = environ.get(variable, '').strip()
     if not value:
         return None

@@ -29,7 +29,10 @@ def main(arguments=None):
         return 2
     machine = runtime.describe()
     load = os.getloadavg()[0] if hasattr(os, 'getloadavg') else None
-    print(f'{machine["processor"]}, {machine["cores"]} cores, load before: {load}; NumPy {np.__version__}, PyTorch {torch.__version__}')
+    print(
+        f'{machine["processor"]}, {machine["cores"]} cores, load before: {load}; '
+        f'NumPy {np.__version__}, PyTorch {torch.__version__}'
+    )
     cases = []
     for network in steps.NETWORKS:
         for batch_size in steps.BATCHES:

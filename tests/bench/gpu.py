@@ -17,6 +17,8 @@ import numpy as np
 from tests.bench import steps
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
 class NoGpu(Exception):
     """There is nothing here to measure; the message says why and what to do."""
 
@@ -80,17 +82,15 @@ def main(arguments=None):
         'torch': torch.__version__ if torch else None,
         'machine': runtime.describe(),
         'outcomes': outcomes(options.junit),
-        'steps': f'median of {steps.ROUNDS * steps.STEPS} after {steps.WARM_UP} to warm up, in turn, synchronised after each',
+        'steps': f'median of {steps.ROUNDS * steps.STEPS} after {steps.WARM_UP} to warm up, in turn, each synchronised',
         'cases': [],
         'finished': datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC'),
     }
     print(f'{computer["device"]}, CuPy {computer["version"]}, PyTorch {record["torch"] or "not found"}')
-    for network in NETWORKS:
-        for batch_size in BATCHES:
-            case = run_case(network, batch_size, backend, torch)
-            record['cases'].append(case)
-            beside = f', PyTorch {case["torch_ms"]:8.3f} ms, ratio {case["ratio"]:.2f}' if torch else ''
-            print(f'{case["network"]:9} {case["model"]:10} batch {batch_size:4}: {case["our_ms"]:8.3f} ms{beside}')
+    for network in steps.NETWORKS:
+        for batch_size in steps.BATCHES:
+            record['cases'].append(steps.run_case(network, batch_size, backend, torch))
+            print(steps.line(record['cases'][-1]))
     options.results.mkdir(parents=True, exist_ok=True)
     path = options.results / f'gpu-{steps.slug(computer["device"])}.json'
     path.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')

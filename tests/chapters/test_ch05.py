@@ -95,7 +95,9 @@ def test_the_books_log_lines(dataset, capsys):
     history = model.exec_all(epoch_count=4, batch_size=10, report=2, show_cnt=2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == 'Model flowers_model train started:'
-    numbers = re.fullmatch(r'    Epoch 2: cost=(\d\.\d{3}), accuracy=(\d\.\d{3})/(\d\.\d{3}) \(\d+/\d+ secs\)', lines[1])
+    numbers = re.fullmatch(
+        r'    Epoch 2: cost=(\d\.\d{3}), accuracy=(\d\.\d{3})/(\d\.\d{3}) \(\d+/\d+ secs\)', lines[1]
+    )
     assert [float(n) for n in numbers.groups()] == pytest.approx(
         [history.costs[1], history.train_accuracies[1], history.validation_accuracies[1]], abs=5e-4
     )
@@ -176,7 +178,9 @@ def test_settings_that_cannot_work_are_refused_before_training(dataset, settings
 
 
 def test_a_wrong_configuration_names_the_model_and_the_layer(dataset):
-    with pytest.raises(ConfigError, match=re.escape("m: layer 2 (full): 'width' is -1: expected a whole number above 0")):
+    with pytest.raises(
+        ConfigError, match=re.escape("m: layer 2 (full): 'width' is -1: expected a whole number above 0")
+    ):
         MlpModel('m', dataset(), [4, -1])
 
 

@@ -25,7 +25,9 @@ def test_steps_follow_the_books_formulas(dataset):
         for n in range(5):
             model.train_step(to_device(model.dataset.tr_xs[n : n + 8]), to_device(model.dataset.tr_ys[n : n + 8]))
             gradients.append(to_host(model.parameters.gradients.copy()))
-        assert to_host(model.parameters.values) == pytest.approx(books_adam(start, gradients, 0.01), rel=1e-10, abs=1e-14)
+        assert to_host(model.parameters.values) == pytest.approx(
+            books_adam(start, gradients, 0.01), rel=1e-10, abs=1e-14
+        )
 
 
 def test_without_the_switch_it_is_the_model_of_chapter_5(dataset):

@@ -28,7 +28,12 @@ def test_a_confusion_matrix_counts_true_by_chosen(dataset):
     matrix = confusion_matrix(fixed(MlpModel('m', tiny, []), np.eye(3)[[0, 2, 1, 1]]))
     assert matrix.counts.tolist() == [[1, 0, 1], [0, 1, 0], [0, 1, 0]]
     assert (matrix.accuracy, matrix.largest_class) == (0.5, 0.5)
-    assert str(matrix).splitlines() == ['true | chosen', '   a |   1   0   1', '   b |   0   1   0', '   c |   0   1   0']
+    assert str(matrix).splitlines() == [
+        'true | chosen',
+        '   a |   1   0   1',
+        '   b |   0   1   0',
+        '   c |   0   1   0',
+    ]
 
 
 def test_a_yes_no_answer_has_two_classes(dataset):
@@ -101,7 +106,9 @@ def test_a_run_is_stored_and_reported(tmp_path, capsys):
 
     assert main(['report', '--results', str(tmp_path), '--out', str(tmp_path / 'report')]) == 0
     table = (tmp_path / 'report' / 'report.md').read_text()
-    assert re.search(r'\| ch05_abalone_model \(epochs2\) \(report1\) \| \[\] \| sample, [\d,]+ rows \| 2 \| 1234 \|', table)
+    assert re.search(
+        r'\| ch05_abalone_model \(epochs2\) \(report1\) \| \[\] \| sample, [\d,]+ rows \| 2 \| 1234 \|', table
+    )
     assert '72.7 %' in table
     page = (tmp_path / 'report' / 'report.html').read_text()
     assert page.count('<svg') == 2
@@ -120,7 +127,9 @@ def test_the_same_command_gives_the_same_numbers(tmp_path):
 
 def test_seeds_share_a_line_with_mean_and_spread(tmp_path):
     for seed in ('1', '2'):
-        assert main(['run', 'ch05_pulsar_select_model', '--epochs', '1', '--seed', seed, '--results', str(tmp_path)]) == 0
+        assert (
+            main(['run', 'ch05_pulsar_select_model', '--epochs', '1', '--seed', seed, '--results', str(tmp_path)]) == 0
+        )
     records = runs.load(tmp_path)
     first, second = (100 * record['history']['test_accuracy'] for record in records)
     (row,) = [report.table_row(group) for group in report.group(records).values()]

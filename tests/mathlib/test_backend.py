@@ -36,7 +36,10 @@ def test_precision_changes_the_type_for_a_while():
     with backend.precision('float64'):
         assert to_device(np.ones(1, dtype='float32')).dtype == np.float64
     assert backend.dtype == before
-    with pytest.raises(SettingError, match="precision\\('float16'\\): expected 'float32' or 'float64'"), backend.precision('float16'):
+    with (
+        pytest.raises(SettingError, match="precision\\('float16'\\): expected 'float32' or 'float64'"),
+        backend.precision('float16'),
+    ):
         pass
 
 

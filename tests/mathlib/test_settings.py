@@ -73,7 +73,9 @@ def test_cupy_without_a_gpu_says_so():
 
 
 @pytest.mark.parametrize('command', [('data', 'list'), ('chapters', 'list')])
-@pytest.mark.parametrize(('variable', 'value'), [('DATA_DIR', '/no/such/folder'), ('BACKEND', 'cuda'), ('DTYPE', 'half')])
+@pytest.mark.parametrize(
+    ('variable', 'value'), [('DATA_DIR', '/no/such/folder'), ('BACKEND', 'cuda'), ('DTYPE', 'half')]
+)
 def test_on_the_command_line_a_wrong_setting_is_one_line(command, variable, value):
     done = interpreter('-m', *command, **{variable: value})
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""Whole trainings beside PyTorch's: the same weights, the same batches, the same costs and parameters after 30 steps."""
+"""Whole trainings beside PyTorch's: the same weights and batches give the same costs and parameters over 30 steps."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The digits that the book's public notebooks print on the real tables, met in float64: `make test-real` with DATA_DIR set.
+"""The digits that the book's public notebooks print on the real tables, met in float64: `make test-real`.
 
 The tables are the public ones: abalone.csv (UCI), pulsar_stars.csv (Kaggle, HTRU2), faults.csv (UCI, steel plates).
 """
@@ -77,7 +77,9 @@ def test_chapter_5_prints_the_books_digits(tmp_path):
 
 def test_float32_stays_within_a_hundredth(tmp_path):
     double, single = (without_seconds(run(NAMES, dtype, tmp_path)) for dtype in ('float64', 'float32'))
-    numbers = [[float(n) for line in lines for n in re.findall(r'[=/] ?(\d+\.\d+)', line)] for lines in (double, single)]
+    numbers = [
+        [float(n) for line in lines for n in re.findall(r'[=/] ?(\d+\.\d+)', line)] for lines in (double, single)
+    ]
     assert len(numbers[0]) == len(numbers[1]) == 34
     assert numbers[1] == pytest.approx(numbers[0], abs=0.01)
 
