@@ -55,7 +55,7 @@ def group(records):
 
 
 def table_row(runs):
-    """One line of the table, as texts, from the records of one or more seeds."""
+    """One line of the table, as texts, from the runs of one or more seeds; seconds are those of the fastest run."""
     first = runs[0]
     changes = first['changes'] + [first['backend'][key] for key, usual in USUAL if first['backend'][key] != usual]
     epochs = len(first['history']['epochs'])
@@ -72,7 +72,7 @@ def table_row(runs):
         ', '.join(str(run['seed']) for run in runs),
         accuracy_text(tested),
         ' / '.join('+'.join(f'{100 * value:.1f}' for value in item['accuracy']) + ' %' for item in published) or '–',
-        f'{np.mean(pace):.2g}',
+        f'{min(pace):.2g}',
         ' / '.join(f'{value:.2g}' for value in own) or '–',
     )
 
