@@ -37,7 +37,7 @@ endif
 	@touch $@
 
 book: .venv/installed-book  ## set up and open the book in JupyterLab (PORT=8888; BROWSER=none: print the address alone)
-	@$(PY) -c 'from data.location import folder; print("Images and tables:", folder("flowers").parent)'
+	@$(PY) -m data sample
 	@echo 'JupyterLab starts. Its address follows; Ctrl-C twice ends it.'
 	@options=''; \
 	if [ "$$(id -u)" = 0 ]; then options='--allow-root'; fi; \
@@ -83,6 +83,6 @@ lint: .venv/installed-lint  ## ruff: rules and formatting
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-clean:  ## remove .venv and what can be made again; results of your own runs in build/ stay
+clean:  ## remove .venv and what can be made again; results of your own runs in results/ stay
 	rm -rf .venv build/sample* build/cache build/*.ipynb build/*.html *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

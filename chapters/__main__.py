@@ -8,6 +8,7 @@ import sys
 from chapters import report, runs
 from chapters.experiments import EXPERIMENTS
 from mathlib import rng, settings
+from mathlib.commandline import Parser
 from mathlib.errors import BookError, ConfigError
 
 # Command-line option -> field of Experiment.
@@ -16,7 +17,7 @@ CHANGES = {'epochs': 'epoch_count', 'batch_size': 'batch_size', 'learning_rate':
 
 def parser():
     """The command line's parser."""
-    top = argparse.ArgumentParser(prog='python -m chapters', description="The book's experiments.")
+    top = Parser(prog='python -m chapters', description="The book's experiments.")
     commands = top.add_subparsers(dest='command', required=True)
     commands.add_parser('list', help='show all experiments with their settings and published results')
     run = commands.add_parser(
@@ -53,7 +54,7 @@ def main(arguments=None):
         print(f'error: {problem}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('interrupted before there was anything to store', file=sys.stderr)
+        print('interrupted', file=sys.stderr)
         return 130
 
 
@@ -82,11 +83,15 @@ def run_all(options):
     for experiment, changes in experiments:
         if type(dataset) is not experiment.dataset_class:
             dataset = experiment.dataset_class(**experiment.dataset_args)
-        record = runs.run_experiment(experiment, dataset, options.seed, done, changes)
+            print(f'Data: {dataset}, {dataset.kind}, answers {list(dataset.output_shape)}, digest {dataset.digest}')
+        record, model = runs.run_experiment(experiment, dataset, options.seed, done, changes)
         print(f'stored in {runs.save(record, folder)}')
         if record['stopped']:
-            print(f'error: {record["stopped"]}', file=sys.stderr)
-            return 130 if record['stopped'] == 'interrupted' else 1
+            whole = len(record['history']['epochs'])
+            print(f'error: {record["stopped"]} (the record holds {whole} whole epochs)', file=sys.stderr)
+            return 130 if record['stopped'] == runs.INTERRUPTED else 1
+        for count in experiment.shows:
+            model.visualize(count)
         done.append(experiment.name)
     return 0
 

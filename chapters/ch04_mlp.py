@@ -6,9 +6,11 @@ gradient of the loss by the output. A hidden layer is relu(x w + b), the output 
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
+from chapters.training import check_count
 from data import AbaloneDataset, PulsarDataset, SteelDataset
 from mathlib import backend, losses, rng
 from mathlib.backend import scalar, to_device, xp
@@ -153,6 +155,7 @@ def train_and_test(problem, hidden, epoch_count=10, mb_size=10, report=1, learni
     epochs. As in the book, four fifths of the shuffled rows are trained on, the rest tests. Raises ConfigError if there
     are not mb_size rows to train on.
     """
+    check_count(problem.name, 'mb_size', mb_size, 1)
     pms, forward, backprop = build(problem, hidden)
     order = np.arange(len(problem.x))
     rng.shuffle(order)
@@ -180,7 +183,7 @@ def train_and_test(problem, hidden, epoch_count=10, mb_size=10, report=1, learni
 def build(problem, hidden):
     """Parameters, forward and backprop function for one hidden layer (an int) or a list of them."""
     inputs, outputs = problem.x.shape[1], problem.y.shape[1]
-    if isinstance(hidden, int):
+    if isinstance(hidden, Integral):
         print('A multilayer perceptron with one hidden layer is at work.')
         return init_model_hidden1(inputs, hidden, outputs), forward_neuralnet_hidden1, backprop_neuralnet_hidden1
     print(f'A multilayer perceptron with {len(hidden)} hidden layers is at work.')
@@ -198,5 +201,6 @@ def run_train(problem, rows, pms, forward, backprop, learning_rate):
 
 def run_test(problem, rows, pms, forward):
     """The accuracy on the given rows, a float."""
-    output, _ = forward(to_device(problem.x[rows]), *pms)
-    return scalar(problem.accuracy(output, to_device(problem.y[rows])))
+    with backend.quiet():
+        output, _ = forward(to_device(problem.x[rows]), *pms)
+        return scalar(problem.accuracy(output, to_device(problem.y[rows])))

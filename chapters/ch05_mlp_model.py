@@ -16,7 +16,7 @@ from chapters.config import Layer, Option, normalize, positive_int
 from chapters.history import Epoch, History, StepLog, to_numbers
 from chapters.progress import steps
 from chapters.summary import summary_table
-from chapters.training import check_training, diverged
+from chapters.training import check_count, check_model, check_training, diverged
 from mathlib import backend, rng
 from mathlib.backend import to_device, to_host, xp
 from mathlib.errors import ConfigError
@@ -32,10 +32,12 @@ class Model:
     """What every model of the book offers; subclasses add how it is done."""
 
     def __init__(self, name, dataset):
+        check_model(name, dataset)
         self.name = name
         self.dataset = dataset
         self.is_training = False
         self.rand_std = 0.030
+        self.learning_rate = 0.001
         self.history = None
 
     def __str__(self):
@@ -107,8 +109,9 @@ class MlpModel(Model):
         number; the History up to that step is kept.
         """
         batch_count = check_training(self, epoch_count, batch_size, learning_rate, report)
-        self.learning_rate = learning_rate
-        settings = dict(epoch_count=epoch_count, batch_size=batch_size, learning_rate=learning_rate, report=report)
+        epoch_count, batch_size, report = int(epoch_count), int(batch_size), int(report)
+        self.learning_rate = float(learning_rate)
+        settings = dict(epoch_count=epoch_count, batch_size=batch_size, learning_rate=self.learning_rate, report=report)
         self.history = History(self.name, str(self.dataset), settings)
         start = last = time.monotonic()
         if report > 0:
@@ -138,20 +141,30 @@ class MlpModel(Model):
                 raise diverged(self, epoch, log.steps + 1)
         if not log.fetch():
             raise diverged(self, epoch, log.steps + 1)
+        if not self.parameters.are_finite():
+            raise diverged(self, epoch, log.steps)
         return log.costs, log.accuracies
 
     def train_step(self, x, y):
         """Forward, loss, backward, update on one batch of device arrays; returns loss and accuracy, device arrays."""
-        self.is_training = True
-        output, aux_nn = self.forward_neuralnet(x)
-        loss, aux_pp = self.forward_postproc(output, y)
+        loss, output = self.compute_gradients(x, y)
         accuracy = self.eval_accuracy(x, y, output)
-        G_output = self.backprop_postproc(1.0, aux_pp)
-        self.backprop_neuralnet(G_output, aux_nn)
-        self.parameters.complete()
         self.apply_gradients()
-        self.is_training = False
         return loss, accuracy
+
+    def compute_gradients(self, x, y):
+        """Forward, loss, backward: fills self.parameters.gradients; returns loss and output, device arrays."""
+        self.is_training = True
+        self.parameters.begin()
+        try:
+            output, aux_nn = self.forward_neuralnet(x)
+            loss, aux_pp = self.forward_postproc(output, y)
+            G_output = self.backprop_postproc(1.0, aux_pp)
+            self.backprop_neuralnet(G_output, aux_nn)
+            self.parameters.complete()
+        finally:
+            self.is_training = False
+        return loss, output
 
     def update_param(self, pm, key, gradient):
         """Hand in the gradient of pm[key]. It is applied together with all others at the end of the step."""
@@ -165,12 +178,14 @@ class MlpModel(Model):
 
     def validate(self):
         """The accuracy on up to 100 validation rows, drawn anew each time: a float, or two."""
-        return to_numbers(self.eval_accuracy(*self.dataset.get_validate_data(100)))
+        with backend.quiet():
+            return to_numbers(self.eval_accuracy(*self.dataset.get_validate_data(100)))
 
     def test(self):
         """The accuracy on the test data, printed and returned: a float, or two."""
         start = time.monotonic()
-        accuracy = to_numbers(self.eval_accuracy(*self.dataset.get_test_data()))
+        with backend.quiet():
+            accuracy = to_numbers(self.eval_accuracy(*self.dataset.get_test_data()))
         self.dataset.test_prt_result(self.name, accuracy, int(time.monotonic() - start))
         if self.history is not None:
             self.history.test_accuracy = accuracy
@@ -178,6 +193,7 @@ class MlpModel(Model):
 
     def visualize(self, num):
         """Show the estimates for `num` rows that the training has not seen beside the answers."""
+        check_count(self.name, 'the number of rows to visualize', num, 1)
         print(f'Model {self.name} Visualization')
         x, y = self.dataset.get_visualize_data(num)
         self.dataset.visualize(x, to_host(self.get_estimate(x)), y)
@@ -210,7 +226,7 @@ class MlpModel(Model):
         return output, [aux_out, aux_layers]
 
     def backprop_neuralnet(self, G_output, aux):
-        """G_output [n, outputs] -> G_x, the gradient by the input; files the gradients of all parameters."""
+        """G_output [n, outputs]: files the gradients of all parameters. Returns None, as the first layer has no G_x."""
         aux_out, aux_layers = aux
         G_hidden = self.backprop_layer(G_output, None, self.pm_output, aux_out)
         for layer, pm, aux_layer in reversed(list(zip(self.layers, self.pm_hiddens, aux_layers, strict=True))):
@@ -226,7 +242,7 @@ class MlpModel(Model):
         return y, [x, y]
 
     def backprop_layer(self, G_y, hconfig, pm, aux):
-        """G_y [n, width] -> G_x [n, ...]; G_w = x^T G_y and G_b, the sum of G_y over the batch, are handed in."""
+        """G_y [n, width] -> G_x [n, ...], None for the first layer; hands in G_w = x^T G_y and G_b, G_y summed up."""
         x, y = aux
         if hconfig is not None:
             G_y = G_y * relu_derv(y)

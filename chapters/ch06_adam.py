@@ -14,8 +14,9 @@ class AdamModel(MlpModel):
     name, dataset, hconfigs: as for MlpModel.
     """
 
+    use_adam = False
+
     def __init__(self, name, dataset, hconfigs):
-        self.use_adam = False
         self.adam = Adam()
         super().__init__(name, dataset, hconfigs)
 

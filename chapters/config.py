@@ -25,7 +25,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer, normalised. `layer['width']` reads an option; `path` is its place, such as 'layer 2 (full)'."""
+    """One layer, normalised. `layer['width']` reads an option; `path` is its place, such as 'layer 2 > full'."""
 
     type: str
     options: MappingProxyType = field(default_factory=dict)
@@ -72,7 +72,7 @@ def _layer(given, place, types):
     kind, rest = given[0], list(given[1:])
     if kind not in types:
         raise ConfigError(f'{place}: the layer type {kind!r} is not known{_hint(kind, types)}')
-    path = f'{place} ({kind})'
+    path = f'{place} > {kind}'
     options = rest.pop(0) if rest and isinstance(rest[0], dict) else {}
     if rest:
         raise ConfigError(f'{path}: a {kind!r} layer takes options only, but {rest[0]!r} follows them')

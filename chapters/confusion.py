@@ -50,8 +50,10 @@ def confusion_matrix(model, answer=0):
     if dataset.mode == 'regression':
         raise ConfigError(f'{model.name}: {dataset.name} is a regression; a confusion matrix needs classes')
     x, y = dataset.get_test_data()
-    logits, answers, names = to_host(model.get_output(x)), np.asarray(y), dataset.target_names
+    logits, answers, names = to_host(model.get_output(x)), np.asarray(y), dataset.answer_names()
     if dataset.mode == 'dual_select':
+        if answer not in (0, 1):
+            raise ConfigError(f'{model.name}: answer is {answer!r}: expected 0 or 1, the first or the second choice')
         part = np.split(np.arange(answers.shape[1]), dataset.cnts)[answer]
         logits, answers, names = logits[:, part], answers[:, part], names[answer]
     chosen = (logits > 0)[:, 0].astype(int) if dataset.mode == 'binary' else logits.argmax(axis=1)

@@ -16,7 +16,10 @@ def plot_history(history, title=None):
     epochs = [epoch.number for epoch in history.epochs]
     left.plot(epochs, history.costs, color=TRAIN, marker='o', markersize=3)
     left.set(xlabel='epoch', ylabel='training cost', ylim=(0, None))
-    _accuracies(right, epochs, history)
+    if epochs:
+        _accuracies(right, epochs, history)
+    else:
+        right.text(0.5, 0.5, 'no whole epoch', ha='center')
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[['top', 'right']].set_visible(False)

@@ -11,10 +11,7 @@ def check_gradients(model, x, y, samples=20, show=True):
     batch. samples: how many numbers of each parameter are checked. The parameters are left as they were.
     """
     x, y = to_device(x), to_device(y)
-    output, aux_nn = model.forward_neuralnet(x)
-    _, aux_pp = model.forward_postproc(output, y)
-    model.backprop_neuralnet(model.backprop_postproc(1.0, aux_pp), aux_nn)
-    model.parameters.complete()
+    model.compute_gradients(x, y)
 
     def loss():
         return model.forward_postproc(model.forward_neuralnet(x)[0], y)[0]

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mathlib import backend
 from mathlib.backend import xp
 
@@ -21,7 +23,7 @@ class Epoch:
     seconds: float
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The record of a training, returned by `train`.
 
@@ -33,6 +35,14 @@ class History:
     settings: dict = field(default_factory=dict)
     epochs: list = field(default_factory=list)
     test_accuracy: float | list | None = None
+
+    def __repr__(self):
+        told = [f'{len(self.epochs)} epochs']
+        if self.epochs:
+            told.append(f'last cost {self.costs[-1]:.3f}')
+        if self.test_accuracy is not None:
+            told.append('test accuracy ' + '+'.join(f'{part:.3f}' for part in np.atleast_1d(self.test_accuracy)))
+        return f'History({self.model}: {", ".join(told)})'
 
     @property
     def costs(self):

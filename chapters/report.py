@@ -2,13 +2,14 @@
 
 import html
 import io
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 
+from chapters.experiments import EXPERIMENTS
 from chapters.figures import plot_history
 from chapters.history import History
+from chapters.runs import prepare
 from mathlib.rng import BOOK_SEED
 
 HEAD = ('experiment', 'layers', 'data', 'epochs', 'seeds', 'test accuracy', 'published', 's/epoch', 'published s/epoch')
@@ -22,13 +23,14 @@ def write_report(records, folder):
     records: what chapters.runs.load returns. Runs that differ only in the seed share a line of the table, with mean
     and spread (the largest distance from the mean).
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = prepare(folder, 'out')
     groups = group(records)
     rows = [table_row(runs) for runs in groups.values()]
     curves = {}
     for runs in groups.values():
         name = runs[0]['path'].stem
+        if name in curves:  # the same settings on other data
+            name += f'-{runs[0]["dataset"]["digest"]}'
         curves[name] = curve_svg(runs[0])
         (folder / f'{name}.svg').write_text(curves[name], encoding='utf-8')
     markdown, page = folder / 'report.md', folder / 'report.html'
@@ -38,7 +40,10 @@ def write_report(records, folder):
 
 
 def group(records):
-    """Records by everything but the seed: a dict of lists, in the order in which they come, the book's seed first."""
+    """Records by everything but the seed: a dict of lists, in the order in which they come, the book's seed first.
+
+    Of two runs with the same seed, as after a repetition, the later one in the list counts.
+    """
     groups = {}
     for record in sorted(
         records, key=lambda record: (record['experiment'], record['seed'] != BOOK_SEED, record['seed'])
@@ -49,9 +54,10 @@ def group(records):
             tuple(record['changes']),
             record['backend']['backend'],
             record['backend']['dtype'],
+            bool(record['stopped']),
         )
-        groups.setdefault(key, []).append(record)
-    return groups
+        groups.setdefault(key, {})[record['seed']] = record
+    return {key: list(runs.values()) for key, runs in groups.items()}
 
 
 def table_row(runs):
@@ -62,7 +68,8 @@ def table_row(runs):
     tested = [run['history']['test_accuracy'] for run in runs if run['history']['test_accuracy'] is not None]
     published = first['published']
     pace = [run['seconds'] / max(len(run['history']['epochs']), 1) for run in runs]
-    asked = first['history']['settings']['epoch_count']
+    book = EXPERIMENTS.get(first['experiment'])
+    asked = book.epoch_count if book else first['history']['settings']['epoch_count']
     own = [item['seconds'] / asked for item in published if item['seconds'] is not None]
     return (
         first['experiment'] + ''.join(f' ({change})' for change in changes),

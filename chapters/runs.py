@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +14,10 @@ from mathlib.errors import BookError, TrainingError
 
 STORED = settings.ROOT / 'book' / 'results'
 OWN = settings.ROOT / 'results'
+INTERRUPTED = 'interrupted'
+
+# What a report needs of a record beside the history.
+KEYS = {'experiment', 'configuration', 'dataset', 'seed', 'changes', 'published', 'stopped', 'seconds', 'backend'}
 
 
 class RunError(BookError):
@@ -20,7 +25,7 @@ class RunError(BookError):
 
 
 def run_experiment(experiment, dataset, seed, after=(), changes=()):
-    """Train and test one experiment; returns its record, a dict that JSON can hold.
+    """Train and test one experiment; returns its record, a dict that JSON can hold, and the model.
 
     experiment: an Experiment, with the settings to use. dataset: its data set. seed: of the random numbers, for the
     record. after: names of the experiments that used the same stream of random numbers before. changes: names of the
@@ -35,12 +40,10 @@ def run_experiment(experiment, dataset, seed, after=(), changes=()):
         model.train(experiment.epoch_count, experiment.batch_size, experiment.learning_rate, experiment.report)
         seconds = time.monotonic() - start
         model.test()
-        for count in experiment.shows:
-            model.visualize(count)
     except (TrainingError, KeyboardInterrupt) as problem:
         seconds = time.monotonic() - start
-        stopped = str(problem) if isinstance(problem, TrainingError) else 'interrupted'
-    return {
+        stopped = str(problem) if isinstance(problem, TrainingError) else INTERRUPTED
+    record = {
         'experiment': experiment.name,
         'configuration': experiment.hconfigs,
         'model': experiment.model_class.__name__,
@@ -60,6 +63,7 @@ def run_experiment(experiment, dataset, seed, after=(), changes=()):
         'backend': backend.describe(),
         'finished': datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC'),
     }
+    return record, model
 
 
 def describe_dataset(dataset):
@@ -76,26 +80,32 @@ def describe_dataset(dataset):
 
 
 def file_name(record):
-    """The name of a record's file: equal settings give the same one, so that a second run replaces the first."""
+    """The name of a record's file: equal settings give the same one, so that a second run replaces the first.
+
+    A run that broke off has a name of its own and replaces no whole one.
+    """
     parts = [record['experiment'], record['dataset']['kind'], f'seed{record["seed"]}', *record['changes']]
     if record['backend']['dtype'] != 'float32':
         parts.append(record['backend']['dtype'])
     if record['backend']['backend'] != 'numpy':
         parts.append(record['backend']['backend'])
+    if record['stopped']:
+        parts.append('stopped')
     return '-'.join(parts) + '.json'
 
 
-def prepare(folder):
-    """Make the folder for records, and make sure that a file can be written there, before hours are spent on one."""
+def prepare(folder, option='results'):
+    """Make a folder and be sure that a file can be written there, before hours are spent on one; returns its Path.
+
+    option: the command-line option that names another folder. Raises RunError.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as problem:
-        raise RunError(
-            f'no record can be written to {folder} ({problem}): choose another folder with --results'
-        ) from None
+        raise RunError(f'{folder} cannot be written to ({problem}): choose another folder with --{option}') from None
     return folder
 
 
@@ -104,7 +114,7 @@ def save(record, folder):
     path = Path(folder) / file_name(record)
     text = json.dumps(record, indent=1, ensure_ascii=False) + '\n'
     try:
-        part = path.with_suffix('.part')
+        part = path.with_suffix(f'.{os.getpid()}.part')
         part.write_text(text, encoding='utf-8')
         part.replace(path)
     except OSError as problem:
@@ -122,6 +132,8 @@ def load(folder):
         try:
             record = json.loads(path.read_text(encoding='utf-8'))
             History.from_dict(record['history'])
+            if missing := KEYS - record.keys():
+                raise KeyError(', '.join(sorted(missing)))
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise RunError(
                 f'{path} is not a record of a run ({type(problem).__name__}: {problem}): remove it'

@@ -13,7 +13,7 @@ def summary_table(model):
     shape = list(model.dataset.input_shape)
     for number, (layer, pm) in enumerate(zip(layers, pms, strict=True), 1):
         last = layer is model.output_layer
-        pieces = [list(array.shape) for array in pm.values()]
+        pieces = [list(value.shape) for value in pm.values() if hasattr(value, 'shape')]
         count = sum(math.prod(piece) for piece in pieces)
         sizes = '+'.join('x'.join(map(str, piece)) for piece in pieces)
         name, actfunc = ('output', 'none') if last else (str(number), 'relu')

@@ -3,18 +3,31 @@
 import math
 from numbers import Integral, Real
 
+from data import Dataset
 from mathlib.errors import ConfigError, TrainingError
+
+
+def check_model(name, dataset):
+    """Raise ConfigError for a model's name that is no text, or a dataset that is none or has no rows yet."""
+    if not isinstance(name, str):
+        raise ConfigError(f'the name of a model is {name!r}: expected a word, as in MlpModel(name, dataset, hconfigs)')
+    if not isinstance(dataset, Dataset):
+        raise ConfigError(f'{name}: the dataset is {dataset!r}: expected a Dataset, such as FlowersDataset()')
+    if dataset.input_shape is None or dataset.output_shape is None:
+        raise ConfigError(f'{name}: the dataset {dataset.name} has no rows yet: it must call shuffle_data(xs, ys)')
+
+
+def check_count(name, what, value, least):
+    """Raise ConfigError, beginning with `name`, for a value that is no whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ConfigError(f'{name}: {what} is {value!r}: expected a whole number of at least {least}')
 
 
 def check_training(model, epoch_count, batch_size, learning_rate, report):
     """The number of whole batches in an epoch. Raises ConfigError for a setting that cannot work."""
-    for setting, value, least in (
-        ('epoch_count', epoch_count, 1),
-        ('batch_size', batch_size, 1),
-        ('report', report, 0),
-    ):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            raise ConfigError(f'{model.name}: {setting} is {value!r}: expected a whole number of at least {least}')
+    check_count(model.name, 'epoch_count', epoch_count, 1)
+    check_count(model.name, 'batch_size', batch_size, 1)
+    check_count(model.name, 'report', report, 0)
     if isinstance(learning_rate, bool) or not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:
         raise ConfigError(f'{model.name}: learning_rate is {learning_rate!r}: expected a number above 0, such as 0.001')
     train_count = model.dataset.train_count

@@ -8,6 +8,7 @@ from data import fetch, location
 from data.errors import DataError
 from data.fetch import inventory
 from mathlib import settings
+from mathlib.commandline import Parser
 from mathlib.errors import BookError
 
 DEFAULT = settings.BUILD / 'data'
@@ -26,15 +27,8 @@ DATA_DIR is set:   DATA_DIR=build/data make book
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
-
-    def error(self, message):
-        self.exit(2, f'error: {message} (see {self.prog} --help)\n')
-
-
 def _parser():
-    parser = _Parser(
+    parser = Parser(
         prog='python -m data', description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
@@ -148,7 +142,8 @@ def _check(options):
 
 def _sample(options):
     if settings.data_dir:
-        raise DataError(f'DATA_DIR={settings.data_dir} is set, so the sample is not used. Unset DATA_DIR to make it.')
+        print(f'DATA_DIR={settings.data_dir} is set: the data there is used. Unset DATA_DIR to work on the sample.')
+        return 0
     print(f'The sample is in {location.folder("flowers").parent}.')
     return 0
 

@@ -57,7 +57,10 @@ def load(name, root, files, resolution):
     if pictures.skipped:
         first = ', '.join(file for file, _ in pictures.skipped[:3])
         more = ', ...' if len(pictures.skipped) > 3 else ''
-        print(f'{name}: {len(pictures.skipped)} of {len(files)} files left out: {first}{more} (reasons: .skipped)')
+        print(
+            f'{name}: {len(pictures.skipped)} of {len(files)} files left out: {first}{more} '
+            f'(reasons: .skipped, or python -m data check)'
+        )
     return pictures
 
 

@@ -53,6 +53,8 @@ class Dataset:
         self.target_names = None
         self.skipped = []
         self.indices = np.arange(0)
+        self.tr_xs = self.tr_ys = self.va_xs = self.va_ys = self.te_xs = self.te_ys = np.zeros(0)
+        self.input_shape = self.output_shape = None
 
     def __str__(self):
         return f'{self.name}({self.mode}, {len(self.tr_xs)}+{len(self.te_xs)}+{len(self.va_xs)})'
@@ -82,6 +84,7 @@ class Dataset:
                 f'{self.name}: {count} rows are too few to split: training gets {tr_end}, validation '
                 f'{va_end - tr_end}. With the usual shares a set needs at least 20 rows.'
             )
+        xs, ys = _floating(xs), _floating(ys)
         indices = np.arange(count)
         rng.shuffle(indices)
         parts = np.split(indices, [tr_end, va_end])
@@ -169,6 +172,12 @@ class Dataset:
         _, _, estimate = self._postproc(mode)
         return estimate(output)
 
+    def answer_names(self):
+        """The names of the answers of a choice: target_names, or 'no' and 'yes', or numbers."""
+        if self.target_names is not None:
+            return self.target_names
+        return ['no', 'yes'] if self.mode == 'binary' else [str(n) for n in range(self.output_shape[0])]
+
     # ---- reports ----------------------------------------------------------------------------------------------
 
     def train_prt_result(self, epoch, costs, accs, acc, time1, time2):
@@ -190,7 +199,11 @@ class Dataset:
         if self.mode == 'regression':
             show.print_regression(xs, estimates, answers)
         elif self.mode == 'binary':
-            show.print_binary(xs, estimates, answers, self.target_names or ('no', 'yes'))
+            show.print_binary(xs, estimates, answers, self.answer_names())
         else:
-            names = self.target_names or [str(n) for n in range(answers.shape[1])]
-            show.print_select(estimates, answers, names)
+            show.print_select(estimates, answers, self.answer_names())
+
+
+def _floating(array):
+    """Whole numbers and truth values as float32: mixed with float32 they would make everything float64."""
+    return array.astype('float32') if isinstance(array, np.ndarray) and array.dtype.kind in 'iub' else array

@@ -15,8 +15,8 @@ _STAMP = 'made-by.txt'
 
 
 def kind():
-    """'real' where DATA_DIR is set, else 'sample'."""
-    return 'sample' if settings.data_dir is None else 'real'
+    """'real' where DATA_DIR is set, and not to a copy of the sample; else 'sample'."""
+    return 'sample' if settings.data_dir is None or (settings.data_dir / _STAMP).exists() else 'real'
 
 
 def cache_folder():

@@ -11,6 +11,7 @@ parameters     all parameters of a model in one flat vector
 optimizers     gradient descent and Adam on that vector
 gradcheck      a backward pass held against finite differences
 runtime        what machine this is, and how much memory a run took
+commandline    the argument parser of `python -m data` and `python -m chapters`
 =============  =====================================================================
 
 Nothing in here knows a model, a data set or a file.

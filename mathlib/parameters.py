@@ -43,7 +43,7 @@ class ParameterStore:
         view[...] = backend.to_device(pm[key])
         pm[key] = view
         # The slot holds pm itself as well: as long as it lives, no other dict can get its id.
-        self._slots[id(pm), key] = (name, pm, self.gradients[part].reshape(shape))
+        self._slots[id(pm), key] = (name, pm, view, self.gradients[part].reshape(shape))
         return part.stop
 
     def __len__(self):
@@ -52,13 +52,21 @@ class ParameterStore:
 
     def items(self):
         """(name, values, gradient) of every parameter, in the order in which they were packed; both are views."""
-        for (_, key), (name, pm, gradient) in self._slots.items():
-            yield name, pm[key], gradient
+        for name, _, view, gradient in self._slots.values():
+            yield name, view, gradient
+
+    def are_finite(self):
+        """Whether all values are finite numbers; on a GPU this waits for them."""
+        return bool(xp.isfinite(self.values).all())
+
+    def begin(self):
+        """Start a backward pass: forget what one that was interrupted had filed."""
+        self._filed.clear()
 
     def file(self, pm, key, gradient):
         """Keep the gradient of pm[key] for the next update; a second one in the same step is added to the first.
 
-        Raises BookError if pm[key] is not a parameter of this model, or if the gradient has another shape.
+        Raises BookError if pm[key] is not a parameter of this model (any more), or the gradient has another shape.
         """
         slot = self._slots.get((id(pm), key))
         if slot is None:
@@ -66,7 +74,12 @@ class ParameterStore:
                 f'{key!r} is not a parameter of this model: a layer learns the arrays that stood in its pm when its '
                 f'alloc method returned ({", ".join(self.names) or "none"}).'
             )
-        name, _, kept = slot
+        name, _, view, kept = slot
+        if pm[key] is not view:
+            raise BookError(
+                f'{name} is no longer the array that the model learns: write new values into it, '
+                f'pm[{key!r}][...] = values, instead of putting another array in its place.'
+            )
         if gradient.shape != kept.shape:
             raise BookError(
                 f'the gradient of {name} has shape {list(gradient.shape)}, but the parameter has {list(kept.shape)}: '
@@ -81,7 +94,7 @@ class ParameterStore:
     def complete(self):
         """End a backward pass: parameters for which no gradient was filed get a gradient of zero."""
         if len(self._filed) < len(self._slots):
-            for name, _, kept in self._slots.values():
+            for name, _, _, kept in self._slots.values():
                 if name not in self._filed:
                     kept[...] = 0
         self._filed.clear()

@@ -46,7 +46,7 @@ def _folder(variable, environ):
     for place in places:
         if place.is_dir():
             return place.resolve()
-    looked = ' or '.join(str(place) for place in places)
+    looked = ' or '.join(dict.fromkeys(str(place) for place in places))
     return refuse_setting(
         f'{variable}={value!r} is no folder (looked for {looked}). Correct it, make the folder if it is to be filled '
         f'by "python -m data fetch", or unset {variable} to work on the generated sample.'

@@ -114,3 +114,38 @@ def test_an_int_means_one_hidden_layer(capsys):
 def test_a_batch_larger_than_the_rows_is_refused():
     with pytest.raises(ConfigError, match='line: a batch of 33 is larger than the 32 training rows'):
         ch04_mlp.train_and_test(problem(), [], mb_size=33)
+
+
+def test_rows_are_drawn_and_split_as_in_the_book(monkeypatch):
+    trained, tested = [], []
+    monkeypatch.setattr(ch04_mlp, 'run_train', lambda problem, rows, *_: trained.append(rows.tolist()) or (0.0, 0.0))
+    monkeypatch.setattr(ch04_mlp, 'run_test', lambda problem, rows, *_: tested.append(rows.tolist()) or 0.0)
+    rng.seed(1234)
+    ch04_mlp.train_and_test(problem(), [], epoch_count=2, mb_size=5, report=0)
+    draws, order, expected = np.random.RandomState(1234), np.arange(40), []
+    draws.normal(0, 0.003, [2, 1])
+    draws.shuffle(order)
+    train, test = order[:30], order[30:]
+    for _ in range(2):
+        draws.shuffle(train)
+        expected += train.reshape(6, 5).tolist()
+    assert trained == expected
+    assert tested == [test.tolist()]
+
+
+def test_weights_start_small_as_in_the_book():
+    rng.seed(1234)
+    w = ch04_mlp.alloc_param_pair([3, 2])['w']
+    assert to_host(w) == pytest.approx(np.random.RandomState(1234).normal(0, 0.003, [3, 2]), rel=1e-6)
+
+
+def test_a_learning_rate_far_too_high_gives_no_warning():
+    final = ch04_mlp.train_and_test(problem(), [4], epoch_count=3, mb_size=4, report=0, learning_rate=1e9)
+    assert not np.isfinite(final)
+
+
+@pytest.mark.parametrize('mb_size', [0, -1, 2.5])
+def test_a_batch_must_be_a_whole_number(mb_size, capsys):
+    with pytest.raises(ConfigError, match=f'line: mb_size is {mb_size}: expected a whole number of at least 1'):
+        ch04_mlp.train_and_test(problem(), [], mb_size=mb_size)
+    assert capsys.readouterr().out == ''

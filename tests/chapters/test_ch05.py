@@ -179,7 +179,7 @@ def test_settings_that_cannot_work_are_refused_before_training(dataset, settings
 
 def test_a_wrong_configuration_names_the_model_and_the_layer(dataset):
     with pytest.raises(
-        ConfigError, match=re.escape("m: layer 2 (full): 'width' is -1: expected a whole number above 0")
+        ConfigError, match=re.escape("m: layer 2 > full: 'width' is -1: expected a whole number above 0")
     ):
         MlpModel('m', dataset(), [4, -1])
 

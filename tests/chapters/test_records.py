@@ -9,6 +9,7 @@ import pytest
 
 from chapters import MlpModel, confusion_matrix, report, runs
 from chapters.__main__ import main
+from chapters.confusion import ConfusionMatrix
 from chapters.experiments import EXPERIMENTS
 from chapters.figures import plot_history
 from chapters.history import Epoch, History
@@ -107,7 +108,7 @@ def test_a_run_is_stored_and_reported(tmp_path, capsys):
     assert main(['report', '--results', str(tmp_path), '--out', str(tmp_path / 'report')]) == 0
     table = (tmp_path / 'report' / 'report.md').read_text()
     assert re.search(
-        r'\| ch05_abalone_model \(epochs2\) \(report1\) \| \[\] \| sample, [\d,]+ rows \| 2 \| 1234 \|', table
+        r'\| ch05_abalone_model \(epochs2\) \(report1\)(?: \(cupy\))? \| \[\] \| sample, [\d,]+ rows \| 2 \| 1234 \|', table
     )
     assert '72.7 %' in table
     page = (tmp_path / 'report' / 'report.html').read_text()
@@ -180,3 +181,25 @@ def test_a_damaged_record_is_named(tmp_path, capsys):
     (tmp_path / 'ch05_x.json').write_text('{"history": 3')
     assert main(['report', '--results', str(tmp_path)]) == 1
     assert f'error: {tmp_path / "ch05_x.json"} is not a record of a run' in capsys.readouterr().err
+
+
+def test_a_yes_begins_at_zero(dataset):
+    tiny = dataset('binary')
+    tiny.te_xs, tiny.te_ys, tiny.target_names = np.zeros((2, 5)), np.array([[0.0], [1.0]]), ['no', 'yes']
+    assert confusion_matrix(fixed(MlpModel('m', tiny, []), [[-0.1], [0.1]])).counts.tolist() == [[1, 0], [0, 1]]
+
+
+def test_a_confusion_matrix_reads_by_rows():
+    matrix = ConfusionMatrix(np.array([[1, 2], [0, 3]]), ['a', 'sunflower'])
+    assert (matrix.accuracy, matrix.largest_class) == (4 / 6, 0.5)
+    assert str(matrix).splitlines() == ['     true | chosen', '        a |   1   2', 'sunflower |   0   3']
+    axes = matrix.plot().axes[0]
+    assert axes.images[0].get_array().tolist() == [pytest.approx([1 / 3, 2 / 3]), [0, 1]]
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert texts == {(0, 0): '1', (1, 0): '2', (0, 1): '0', (1, 1): '3'}
+
+
+def test_classes_without_names_are_numbered(dataset):
+    tiny = dataset()
+    tiny.te_xs, tiny.te_ys, tiny.target_names = np.zeros((2, 5)), np.eye(3)[[0, 2]], None
+    assert confusion_matrix(fixed(MlpModel('m', tiny, []), np.eye(3)[[0, 1]])).names == ['0', '1', '2']

@@ -198,6 +198,7 @@ def test_a_dummy_has_shapes_and_no_rows():
 def test_a_set_of_the_readers_own_is_shown_by_its_kind_of_answer(capsys):
     row = np.array([[1.0, 2.0]])
     own = Dataset('own', 'select')
+    own.output_shape = (2,)
     own.visualize(row, np.array([[0.25, 0.75]]), np.array([[1.0, 0.0]]))
     Dataset('own', 'binary').visualize(row, np.array([[0.75]]), np.array([[1.0]]))
     Dataset('own', 'regression').visualize(row, np.array([[3.0]]), np.array([[4.0]]))

@@ -231,11 +231,11 @@ def test_a_wrong_command_is_one_line_and_status_2(run, arguments, said):
     assert said in err[0]
 
 
-def test_sample_is_refused_where_real_data_is_in_use(run, tmp_path, monkeypatch):
+def test_sample_says_so_where_real_data_is_in_use(run, tmp_path, monkeypatch):
     monkeypatch.setattr(settings, 'data_dir', tmp_path)
     status, out, err = run('sample')
-    assert (status, out) == (1, [])
-    assert err == [f'error: DATA_DIR={tmp_path} is set, so the sample is not used. Unset DATA_DIR to make it.']
+    assert (status, err) == (0, [])
+    assert out == [f'DATA_DIR={tmp_path} is set: the data there is used. Unset DATA_DIR to work on the sample.']
 
 
 def test_the_command_runs_from_a_shell(tmp_path):

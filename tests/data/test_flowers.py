@@ -102,7 +102,7 @@ def test_a_file_that_is_no_sound_jpeg_is_named_and_left_out(flowers, save_pictur
     assert [file for file, _ in dataset.skipped] == ['rose/2.jpg']
     assert dataset.skipped[0][1].startswith(reason)
     assert str(dataset) == 'flowers(select, 10+12+1)'
-    line = 'flowers: 1 of 24 files left out: rose/2.jpg (reasons: .skipped)\n'
+    line = 'flowers: 1 of 24 files left out: rose/2.jpg (reasons: .skipped, or python -m data check)\n'
     assert capsys.readouterr().out == line
     xs, ys = in_folder_order(dataset, 23, 2)
     assert np.array_equal(xs[10], by_the_book(flowers / 'rose' / '3.jpg', [5, 5]).reshape(-1))
@@ -117,7 +117,8 @@ def test_of_many_files_left_out_the_first_three_are_named(flowers, capsys):
         (flowers / 'tulip' / f'{number}.jpg').write_bytes(b'')
     assert len(FlowersDataset([5, 5]).skipped) == 4
     assert capsys.readouterr().out == (
-        'flowers: 4 of 24 files left out: tulip/1.jpg, tulip/2.jpg, tulip/4.jpg, ... (reasons: .skipped)\n'
+        'flowers: 4 of 24 files left out: tulip/1.jpg, tulip/2.jpg, tulip/4.jpg, ... '
+        '(reasons: .skipped, or python -m data check)\n'
     )
 
 

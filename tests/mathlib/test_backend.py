@@ -72,3 +72,15 @@ def test_a_place_in_the_stream_can_be_found_again():
     first = rng.normal(0, 1, [4])
     rng.set_state(state)
     assert np.array_equal(rng.normal(0, 1, [4]), first)
+
+
+def test_seed_alone_is_the_books():
+    rng.seed()
+    assert np.array_equal(rng.normal(0, 1, [4]), np.random.RandomState(1234).normal(0, 1, [4]))
+
+
+def test_precision_goes_back_after_an_error():
+    before = backend.dtype
+    with pytest.raises(ZeroDivisionError), backend.precision('float64'):
+        raise ZeroDivisionError
+    assert backend.dtype == before

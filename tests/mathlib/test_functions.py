@@ -104,3 +104,9 @@ def test_cross_entropies_are_exact_for_huge_logits(loss, grad, dtype):
         assert scalar(value) == pytest.approx(wanted)
         size = 0.5 if loss is losses.sigmoid_cross_entropy else 1.0
         assert to_host(slope) == pytest.approx(np.array([[-size, size]]))
+
+
+def test_every_row_of_a_softmax_has_its_own_maximum():
+    with precision('float64'):
+        y = to_host(functions.softmax(to_device(np.array([[-1e4, -1e4], [1e4, 1e4]]))))
+    assert y.tolist() == [[0.5, 0.5], [0.5, 0.5]]

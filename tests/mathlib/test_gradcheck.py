@@ -48,3 +48,12 @@ def test_float32_and_other_shapes_are_refused():
         x = to_device(POINT)
         with pytest.raises(ValueError, match=r'x has shape \[2, 2\], but its gradient has \[2\]'):
             check_gradient(lambda: x.sum(), x, x[0])
+
+
+def test_the_worst_places_are_shown(capsys):
+    with precision('float64'):
+        x = to_device(np.arange(1.0, 10.0))
+        gradient = 3 * x**2
+        gradient[6] += 1
+        check_gradient(lambda: (x**3).sum(), x, gradient)
+    assert '[6]' in capsys.readouterr().out

@@ -67,7 +67,9 @@ def run(names, dtype, results):
 def without_seconds(text):
     """Log lines without their seconds, and without the lines that hold nothing else."""
     lines = [re.sub(r',? ?\([\d/]+ secs\)', '', line) for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith(('Model ', 'stored')) or 'test report' in line]
+    return [
+        line for line in lines if line and not line.startswith(('Model ', 'Data: ', 'stored')) or 'test report' in line
+    ]
 
 
 def test_chapter_5_prints_the_books_digits(tmp_path):
