@@ -97,8 +97,14 @@ class MlpModel(Model):
         return {'w': weight, 'b': bias}, (hconfig['width'],)
 
     def alloc_param_pair(self, shape):
-        """A weight array of `shape` from normal(0, rand_std), and a bias of zeros, one for each of its last axis."""
-        return rng.normal(0, self.rand_std, shape), np.zeros(shape[-1])
+        """Weights of `shape` from normal(0, rand_std), and a bias of zeros, one for each of its last axis."""
+        try:
+            return rng.normal(0, self.rand_std, shape), np.zeros(shape[-1])
+        except MemoryError:
+            raise ConfigError(
+                f'{self.name}: weights of shape {list(shape)} are {8 * math.prod(shape) / 1e9:,.0f} GB while they are '
+                f'drawn, more than there is memory for: take narrower layers, or smaller pictures'
+            ) from None
 
     # Training
 

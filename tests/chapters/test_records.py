@@ -108,7 +108,8 @@ def test_a_run_is_stored_and_reported(tmp_path, capsys):
     assert main(['report', '--results', str(tmp_path), '--out', str(tmp_path / 'report')]) == 0
     table = (tmp_path / 'report' / 'report.md').read_text()
     assert re.search(
-        r'\| ch05_abalone_model \(epochs2\) \(report1\)(?: \(cupy\))? \| \[\] \| sample, [\d,]+ rows \| 2 \| 1234 \|', table
+        r'\| ch05_abalone_model \(epochs2\) \(report1\)(?: \(cupy\))? \| \[\] \| sample, [\d,]+ rows \| 2 \| 1234 \|',
+        table,
     )
     assert '72.7 %' in table
     page = (tmp_path / 'report' / 'report.html').read_text()

@@ -182,6 +182,13 @@ def test_a_model_needs_a_name_and_a_dataset_with_rows(name, given, message):
         MlpModel(name, given, [3])
 
 
+def test_a_layer_that_no_memory_holds_is_refused_with_its_size(dataset):
+    with pytest.raises(
+        ConfigError, match=r'm: weights of shape \[5, 1000000000000\] are 40,000 GB while they are drawn'
+    ):
+        MlpModel('m', dataset(), [10**12])
+
+
 @pytest.mark.parametrize('count', [0, -1, 2.5])
 def test_only_a_whole_number_of_rows_can_be_shown(dataset, count):
     message = f'm: the number of rows to visualize is {count}: expected a whole number of at least 1'
