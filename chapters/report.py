@@ -128,9 +128,9 @@ def html_text(rows, curves):
 <meta charset="utf-8">
 <title>Measured beside published</title>
 <style>
-body {{ font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; color: #222; }}
+body {{ font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; color: #222; }}
 table {{ border-collapse: collapse; font-size: 0.9rem; }}
-th, td {{ border-bottom: 1px solid #ddd; padding: 0.3rem 0.7rem; text-align: left; }}
+th, td {{ border-bottom: 1px solid #ddd; padding: 0.3rem 0.7rem; text-align: left; white-space: nowrap; }}
 figure {{ margin: 1.5rem 0; }} svg {{ max-width: 100%; height: auto; }}
 </style>
 <h1>Measured beside published</h1>

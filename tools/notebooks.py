@@ -34,6 +34,9 @@ PICTURES = ('image/png', 'image/jpeg')
 
 # Of a cell's metadata: tags for nbval, and 'jupyter' for folded solutions.
 KEPT_METADATA = ('tags', 'jupyter')
+# nbconvert's page leaves source that stands in a text in the font of the text.
+CODE_IN_TEXT = '<style>.jp-RenderedMarkdown pre { font-family: var(--jp-code-font-family); }</style>'
+
 METADATA = {
     'kernelspec': {'display_name': 'Python 3', 'language': 'python', 'name': 'python3'},
     'language_info': {'name': 'python'},
@@ -111,7 +114,8 @@ def run(path, build):
         executed = build / path.name
         nbformat.write(notebook, executed)
     page = executed.with_suffix('.html')
-    page.write_text(HTMLExporter(exclude_input_prompt=True).from_notebook_node(notebook)[0], encoding='utf-8')
+    text = HTMLExporter(exclude_input_prompt=True).from_notebook_node(notebook)[0]
+    page.write_text(text.replace('</head>', f'{CODE_IN_TEXT}</head>', 1), encoding='utf-8')
     print(f'{time.perf_counter() - began:.1f} s in all. Written: {executed} and {page.name} beside it')
     return executed, page
 
