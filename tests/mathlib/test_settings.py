@@ -30,7 +30,7 @@ def interpreter(*arguments, cwd=settings.ROOT, **variables):
     """Run a new interpreter with just these settings."""
     known = ('BACKEND', 'DTYPE', 'DATA_DIR', 'BOOK_LANG')
     environ = {key: value for key, value in os.environ.items() if key not in known} | variables
-    environ['PYTHONPATH'] = str(settings.ROOT)
+    environ |= {'PYTHONPATH': str(settings.ROOT), 'PYTHON_COLORS': '0'}
     return subprocess.run([sys.executable, *arguments], cwd=cwd, env=environ, capture_output=True, text=True)
 
 
