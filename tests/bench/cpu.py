@@ -4,8 +4,6 @@ Writes book/results/cpu-<processor>.json. A busy machine spoils both sides, so t
 """
 
 import argparse
-import datetime
-import json
 import os
 import sys
 from pathlib import Path
@@ -33,11 +31,7 @@ def main(arguments=None):
         f'{machine["processor"]}, {machine["cores"]} cores, load before: {load}; '
         f'NumPy {np.__version__}, PyTorch {torch.__version__}'
     )
-    cases = []
-    for network in steps.NETWORKS:
-        for batch_size in steps.BATCHES:
-            cases.append(steps.run_case(network, batch_size, backend, torch, place='cpu'))
-            print(steps.line(cases[-1]))
+    cases = steps.run_all(backend, torch, place='cpu')
     record = {
         'machine': machine,
         'load_before': load,
@@ -46,12 +40,8 @@ def main(arguments=None):
         'steps': f'median of {steps.ROUNDS * steps.STEPS} after {steps.WARM_UP} to warm up, in turn',
         'cases': cases,
         'peak_memory_mb': runtime.peak_memory_mb(),
-        'finished': datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC'),
     }
-    options.results.mkdir(parents=True, exist_ok=True)
-    path = options.results / f'cpu-{steps.slug(machine["processor"])}.json'
-    path.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')
-    print(f'Written to {path}')
+    steps.store(record, options.results, f'cpu-{steps.slug(machine["processor"])}.json')
     return 0
 
 

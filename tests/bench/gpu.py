@@ -6,8 +6,6 @@ Writes book/results/gpu-<device>.json. Exit status 2 where there is no GPU, or o
 """
 
 import argparse
-import datetime
-import json
 import sys
 import xml.etree.ElementTree
 from pathlib import Path
@@ -83,18 +81,10 @@ def main(arguments=None):
         'machine': runtime.describe(),
         'outcomes': outcomes(options.junit),
         'steps': f'median of {steps.ROUNDS * steps.STEPS} after {steps.WARM_UP} to warm up, in turn, each synchronised',
-        'cases': [],
-        'finished': datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC'),
     }
     print(f'{computer["device"]}, CuPy {computer["version"]}, PyTorch {record["torch"] or "not found"}')
-    for network in steps.NETWORKS:
-        for batch_size in steps.BATCHES:
-            record['cases'].append(steps.run_case(network, batch_size, backend, torch))
-            print(steps.line(record['cases'][-1]))
-    options.results.mkdir(parents=True, exist_ok=True)
-    path = options.results / f'gpu-{steps.slug(computer["device"])}.json'
-    path.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')
-    print(f'Written to {path}')
+    record['cases'] = steps.run_all(backend, torch)
+    steps.store(record, options.results, f'gpu-{steps.slug(computer["device"])}.json')
     return 0
 
 

@@ -4,6 +4,8 @@ Both start from the same weights and work on the same batch, which lies on the d
 to its synchronisation. cpu.py and gpu.py say where and write the record.
 """
 
+import datetime
+import json
 import re
 import statistics
 import time
@@ -133,3 +135,22 @@ def line(case):
 def slug(device):
     """A device's name as a part of a file name: 'NVIDIA H100 80GB HBM3' -> 'nvidia-h100-80gb-hbm3'."""
     return re.sub(r'[^a-z0-9]+', '-', device.lower()).strip('-')
+
+
+def run_all(backend, torch, place='cuda'):
+    """Measure every network at every batch size and print a line for each; returns the cases."""
+    cases = []
+    for network in NETWORKS:
+        for batch_size in BATCHES:
+            cases.append(run_case(network, batch_size, backend, torch, place))
+            print(line(cases[-1]))
+    return cases
+
+
+def store(record, folder, name):
+    """Write a record, with the time, into a folder and say where."""
+    finished = datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC')
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text(json.dumps({**record, 'finished': finished}, indent=1) + '\n', encoding='utf-8')
+    print(f'Written to {path}')
