@@ -1,4 +1,4 @@
-"""The words that the estimates are printed with, in English or (BOOK_LANG=ko) in the Korean of the book."""
+"""The words of printed estimates and of figures, in English or (BOOK_LANG=ko) in the Korean of the book."""
 
 from mathlib import settings
 
@@ -11,6 +11,17 @@ WORDS = {
     'object estimates': '상품 추정결과',
     'star': '별',
     'pulsar': '펄서',
+    'epoch': '에폭',
+    'training cost': '학습 비용',
+    'accuracy': '정확도',
+    'training': '학습',
+    'validation': '검증',
+    'test': '평가',
+    'domain': '도메인',
+    'object': '상품',
+    'chosen': '추정',
+    'true': '정답',
+    'largest class': '최대 클래스',
 }
 
 

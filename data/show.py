@@ -110,6 +110,22 @@ def _caption(guess, truth, fonts):
     return ''.join(letter if ord(letter) in letters or letter == '\n' else '?' for letter in text), family
 
 
+def figure_labels(*words, also=''):
+    """{word: label} for a figure, and the font to write them with.
+
+    words: keys of labels.WORDS. The labels are in the reader's language if some font has all their letters, and those
+    of `also` (names that the figure shows), else in English.
+    """
+    fonts = _fonts()
+    for lang in (None, 'en'):
+        labels = {english: word(english, lang) for english in words}
+        letters = set(map(ord, ''.join(labels.values()) + also))
+        able = [family for family, known in fonts.items() if all(letter in known for letter in letters)]
+        if able:
+            return labels, able[0]
+    return labels, next(iter(fonts))
+
+
 def _fonts():
     """{family: the code points it can draw} of matplotlib's own font and the Korean ones that are installed."""
     from matplotlib import font_manager

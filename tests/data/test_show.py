@@ -64,3 +64,12 @@ def test_numbers():
     assert show.numbers([0.5, 0.25]) == '[0.50,0.25]'
     assert show.numbers([1, 2, 3], '%2.0f', most=2) == '[ 1, 2,...]'
     assert show.numbers([1, 2], '%2.0f', most=2) == '[ 1, 2]'
+
+
+def test_labels_of_figures_are_korean_only_where_a_font_has_the_letters(monkeypatch):
+    monkeypatch.setattr(settings, 'book_lang', 'ko')
+    latin, korean = set(range(32, 127)), set(range(32, 127)) | set(map(ord, '정확도'))
+    monkeypatch.setattr(show, '_fonts', lambda: {'DejaVu Sans': latin, 'NanumGothic': korean})
+    assert show.figure_labels('accuracy') == ({'accuracy': '정확도'}, 'NanumGothic')
+    assert show.figure_labels('accuracy', 'epoch') == ({'accuracy': 'accuracy', 'epoch': 'epoch'}, 'DejaVu Sans')
+    assert show.figure_labels('accuracy', also='별') == ({'accuracy': 'accuracy'}, 'DejaVu Sans')
