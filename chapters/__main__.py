@@ -79,10 +79,11 @@ def run_all(options):
     experiments = [changed(find(name), options) for name in options.names]
     folder = runs.prepare(options.results)
     seed_stream(options.seed)
-    dataset, done = None, []
+    made, dataset, done = None, None, []
     for experiment, changes in experiments:
-        if type(dataset) is not experiment.dataset_class:
-            dataset = experiment.dataset_class(**experiment.dataset_args)
+        wanted = (experiment.dataset_class, experiment.dataset_args)
+        if made != wanted:
+            made, dataset = wanted, experiment.dataset_class(**experiment.dataset_args)
             print(f'Data: {dataset}, {dataset.kind}, answers {list(dataset.output_shape)}, digest {dataset.digest}')
         record, model = runs.run_experiment(experiment, dataset, options.seed, done, changes)
         print(f'stored in {runs.save(record, folder)}')

@@ -43,6 +43,7 @@ def run_experiment(experiment, dataset, seed, after=(), changes=()):
     except (TrainingError, KeyboardInterrupt) as problem:
         seconds = time.monotonic() - start
         stopped = str(problem) if isinstance(problem, TrainingError) else INTERRUPTED
+    peak = runtime.peak_memory_mb()
     record = {
         'experiment': experiment.name,
         'configuration': experiment.hconfigs,
@@ -57,7 +58,7 @@ def run_experiment(experiment, dataset, seed, after=(), changes=()):
         'history': model.history.as_dict() if model.history else None,
         'stopped': stopped,
         'seconds': round(seconds, 2),
-        'peak_memory_mb': round(runtime.peak_memory_mb() or 0),
+        'peak_memory_mb': peak and round(peak),
         'parameters': model.parameters.count,
         'machine': runtime.describe(),
         'backend': backend.describe(),

@@ -1,5 +1,7 @@
 """Records of runs and the report that is made of them."""
 
+import dataclasses
+
 import pytest
 
 from chapters import AdamModel, MlpModel, report, runs
@@ -105,6 +107,20 @@ def test_attributes_reach_the_model(dataset, attributes):
     experiment = Experiment('ch06_x', AdamModel, 'x', [], SteelDataset, epoch_count=1, attributes=attributes)
     _, model = runs.run_experiment(experiment, dataset(), 1234)
     assert model.use_adam == bool(attributes)
+
+
+def test_experiments_that_want_other_data_do_not_share_it(tmp_path, monkeypatch):
+    made = []
+
+    def small(rows):
+        made.append(rows)
+        return SteelDataset()
+
+    first = Experiment('ch05_a', MlpModel, 'a', [], small, {'rows': 1}, epoch_count=1, shows=())
+    second = dataclasses.replace(first, name='ch05_b', dataset_args={'rows': 2})
+    monkeypatch.setattr('chapters.__main__.EXPERIMENTS', {'ch05_a': first, 'ch05_b': second})
+    assert main(['run', 'ch05_a', 'ch05_a', 'ch05_b', '--results', str(tmp_path)]) == 0
+    assert made == [1, 2]
 
 
 def test_estimates_are_shown_after_the_record_is_safe(tmp_path, monkeypatch):
