@@ -61,13 +61,14 @@ def main(arguments=None):
 def list_all(options):
     """Print a line for each experiment."""
     width = max(map(len, EXPERIMENTS))
-    layers = max(len(str(experiment.hconfigs)) for experiment in EXPERIMENTS.values())
+    layers = max(len(report.layers_text(experiment.hconfigs)) for experiment in EXPERIMENTS.values())
     for experiment in EXPERIMENTS.values():
         accuracy = (
             ', '.join('+'.join(f'{value:.3f}' for value in item.accuracy) for item in experiment.published) or '-'
         )
         print(
-            f'{experiment.name:{width}}  {experiment.model_class.__name__:9}  {experiment.hconfigs!s:{layers}}  '
+            f'{experiment.name:{width}}  {experiment.model_class.__name__:13}  '
+            f'{report.layers_text(experiment.hconfigs):{layers}}  '
             f'{experiment.epoch_count:3} epochs, batch {experiment.batch_size}, rate {experiment.learning_rate:g}'
             f'  published: {accuracy}'
         )
@@ -124,7 +125,8 @@ def changed(experiment, options):
         if value is not None and value != getattr(experiment, field):
             fields[field] = value
             changes.append(f'{option.replace("_", "-")}{value:g}')
-    if options.adam is not None and options.adam != experiment.attributes.get('use_adam', False):
+    usual = experiment.attributes.get('use_adam', getattr(experiment.model_class, 'use_adam', False))
+    if options.adam is not None and options.adam != usual:
         if not hasattr(experiment.model_class, 'use_adam'):
             raise ConfigError(
                 f'{experiment.name} trains a {experiment.model_class.__name__}, which has no Adam (chapter 6 has)'

@@ -12,11 +12,11 @@ import time
 
 import numpy as np
 
-from chapters.config import Layer, Option, normalize, positive_int
+from chapters.config import Layer, Option, Placed, normalize, positive_int
 from chapters.history import Epoch, History, StepLog, to_numbers
 from chapters.progress import steps
 from chapters.summary import summary_table
-from chapters.training import check_count, check_model, check_training, diverged
+from chapters.training import check_count, check_model, check_training, diverged, enough_memory
 from mathlib import backend, rng
 from mathlib.backend import to_device, to_host, xp
 from mathlib.errors import ConfigError
@@ -78,18 +78,25 @@ class MlpModel(Model):
     def init_parameters(self, hconfigs):
         """Check the configuration and allocate the layers in order, the output layer last."""
         self.hconfigs = hconfigs
+        self.output_layer = Layer(
+            'full', {'width': math.prod(self.dataset.output_shape), 'actfunc': 'none'}, path='output layer'
+        )
+        self.structure = []
+        shape = self.dataset.input_shape
         try:
-            self.layers = normalize(hconfigs, self.layer_options)
+            self.layers = normalize(hconfigs, self.layer_types())
+            for layer in (*self.layers, self.output_layer):
+                pm, output_shape = self.alloc_layer_param(shape, layer)
+                self.structure.append(Placed(layer, pm, shape, output_shape))
+                shape = output_shape
         except ConfigError as problem:
             raise ConfigError(f'{self.name}: {problem}') from None
-        self.pm_hiddens = []
-        shape = self.dataset.input_shape
-        for layer in self.layers:
-            pm, shape = self.alloc_layer_param(shape, layer)
-            self.pm_hiddens.append(pm)
-        self.output_layer = Layer('full', {'width': math.prod(self.dataset.output_shape)}, path='output layer')
-        self.pm_output, _ = self.alloc_layer_param(shape, self.output_layer)
+        *self.pm_hiddens, self.pm_output = [placed.pm for placed in self.structure]
         self.parameters = ParameterStore({'hidden': self.pm_hiddens, 'output': self.pm_output})
+
+    def layer_types(self):
+        """The layers that this model knows: {type: {option: Option}}."""
+        return self.layer_options
 
     def alloc_layer_param(self, input_shape, hconfig):
         """The parameters of one full layer: pm with w [inputs, width] and b [width]; and its output shape, (width,)."""
@@ -102,7 +109,7 @@ class MlpModel(Model):
             return rng.normal(0, self.rand_std, shape), np.zeros(shape[-1])
         except MemoryError:
             raise ConfigError(
-                f'{self.name}: weights of shape {list(shape)} are {8 * math.prod(shape) / 1e9:,.0f} GB while they are '
+                f'weights of shape {list(shape)} are {8 * math.prod(shape) / 1e9:,.0f} GB while they are '
                 f'drawn, more than there is memory for: take narrower layers, or smaller pictures'
             ) from None
 
@@ -124,7 +131,8 @@ class MlpModel(Model):
             print(f'Model {self.name} train started:')
         for epoch in range(1, epoch_count + 1):
             began = time.monotonic()
-            costs, accs = self.train_epoch(epoch, epoch_count, batch_size, batch_count)
+            with enough_memory(self, f'a training step of {batch_size} rows', 'batch_size'):
+                costs, accs = self.train_epoch(epoch, epoch_count, batch_size, batch_count)
             acc = self.validate() if report > 0 and epoch % report == 0 else None
             now = time.monotonic()
             mean_acc = np.mean(accs, axis=0).tolist()
@@ -201,7 +209,10 @@ class MlpModel(Model):
         """Show the estimates for `num` rows that the training has not seen beside the answers."""
         check_count(self.name, 'the number of rows to visualize', num, 1)
         print(f'Model {self.name} Visualization')
-        x, y = self.dataset.get_visualize_data(num)
+        self.visualize_rows(*self.dataset.get_visualize_data(num))
+
+    def visualize_rows(self, x, y):
+        """Show the estimates for inputs x beside the answers y, host arrays."""
         self.dataset.visualize(x, to_host(self.get_estimate(x)), y)
 
     def eval_accuracy(self, x, y, output=None):
@@ -217,8 +228,10 @@ class MlpModel(Model):
     def get_output(self, x):
         """The network's output for any number of inputs x [n, *input_shape]; returns a device array [n, outputs]."""
         starts = range(0, len(x), ROWS_AT_ONCE)
-        parts = [self.forward_neuralnet(to_device(x[start : start + ROWS_AT_ONCE]))[0] for start in starts]
-        return xp.concatenate(parts)
+        rows = min(len(x), ROWS_AT_ONCE)
+        with enough_memory(self, f'computing the outputs of {rows} rows', 'chapters.ch05_mlp_model.ROWS_AT_ONCE'):
+            parts = [self.forward_neuralnet(to_device(x[start : start + ROWS_AT_ONCE]))[0] for start in starts]
+            return xp.concatenate(parts)
 
     # Forward and backward through the network
 

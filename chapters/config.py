@@ -9,6 +9,7 @@ import difflib
 from dataclasses import dataclass, field
 from numbers import Integral
 from types import MappingProxyType
+from typing import NamedTuple
 
 from mathlib.errors import ConfigError
 
@@ -33,21 +34,74 @@ class Layer:
     path: str = ''
 
     def __getitem__(self, option):
+        if option not in self.options:
+            raise ConfigError(f'{self.path}: {option!r} is missing')
         return self.options[option]
+
+
+class Placed(NamedTuple):
+    """A layer in its network: its configuration, its parameters, and the shapes of one row that goes in and out."""
+
+    layer: Layer
+    pm: dict
+    input_shape: tuple
+    output_shape: tuple
 
 
 def positive_int(value):
     """The value as an int, if it is a whole number above zero."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value <= 0:
+    if not _is_whole(value, 1):
         raise ValueError('expected a whole number above 0')
     return int(value)
+
+
+def positive_pair(value):
+    """(down, across) from a whole number above zero, which stands for both, or from a list of two."""
+    pair = value if isinstance(value, (list, tuple)) else (value, value)
+    if len(pair) != 2 or not all(_is_whole(side, 1) for side in pair):
+        raise ValueError('expected a whole number above 0, or two of them, [height, width]')
+    return int(pair[0]), int(pair[1])
+
+
+def one_of(*words):
+    """A check that lets only these words pass."""
+
+    def check(value):
+        if value not in words:
+            near = _nearest(value, words)
+            expected = f'expected {", ".join(map(repr, words[:-1]))} or {words[-1]!r}'
+            raise ValueError(expected + (f'; did you mean {near!r}?' if near else ''))
+        return value
+
+    return check
+
+
+def padding(value):
+    """'SAME' or 'VALID', the book's; or pixels around the picture: an int, or ((top, bottom), (left, right))."""
+    if isinstance(value, str):
+        return one_of('SAME', 'VALID')(value)
+    if _is_whole(value, 0):
+        return int(value)
+    sides = value if isinstance(value, (list, tuple)) else ()
+    pairs = [side for side in sides if isinstance(side, (list, tuple)) and len(side) == 2]
+    if len(sides) != 2 or len(pairs) != 2 or not all(_is_whole(count, 0) for pair in pairs for count in pair):
+        raise ValueError(
+            "expected 'SAME', 'VALID', a number of pixels from 0 on, or [[top, bottom], [left, right]] of such numbers"
+        )
+    return tuple((int(before), int(after)) for before, after in pairs)
+
+
+def _is_whole(value, least):
+    """Whether this is a whole number, and no truth value, of at least `least`."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
 
 
 def normalize(hconfigs, types):
     """A tuple of Layers from a configuration.
 
-    hconfigs: see the module. types: {layer type: {option name: Option}}, the layers that the model knows.
-    Raises ConfigError, which names the layer by its place, for anything that is not understood.
+    hconfigs: see the module. types: {layer type: {option name: Option}}, the layers that the model knows; None in the
+    place of the options for a type that takes any. Raises ConfigError, which names the layer by its place, for
+    anything that is not understood.
     """
     if isinstance(hconfigs, (Integral, str)) or _is_layer(hconfigs):
         hconfigs = [hconfigs]
@@ -68,6 +122,7 @@ def _layer(given, place, types):
     if not _is_layer(given):
         raise ConfigError(
             f"{place} is {given!r}: expected a width such as 30, or a list such as ['full', {{'width': 30}}]"
+            + _bracket_hint(given, types)
         )
     kind, rest = given[0], list(given[1:])
     if kind not in types:
@@ -75,12 +130,26 @@ def _layer(given, place, types):
     path = f'{place} > {kind}'
     options = rest.pop(0) if rest and isinstance(rest[0], dict) else {}
     if rest:
-        raise ConfigError(f'{path}: a {kind!r} layer takes options only, but {rest[0]!r} follows them')
+        hint = '; all options of a layer stand in one {...}' if isinstance(rest[0], dict) else ''
+        hint = '; several layers stand in a list of their own, [[...], [...]]' if _is_layer(rest[0]) else hint
+        raise ConfigError(f'{path}: a {kind!r} layer takes options only, but {rest[0]!r} follows them{hint}')
     return Layer(kind, _options(options, path, types[kind]), (), path)
 
 
+def _bracket_hint(given, types):
+    """What is wrong with the brackets around something that is no layer, if that is all that is wrong."""
+    if isinstance(given, str):
+        word = given if given in types else _nearest(given, types)
+        return f'; the layer {word!r} is written [{word!r}, {{...}}] with its options' if word else ''
+    if isinstance(given, (list, tuple)) and given and _is_layer(given[0]):
+        return '; there is a pair of brackets too many'
+    return ''
+
+
 def _options(given, path, known):
-    """The checked options of one layer, with the defaults filled in."""
+    """The checked options of one layer, with the defaults filled in; known: None lets any pass."""
+    if known is None:
+        return MappingProxyType(dict(given))
     for name in given:
         if name not in known:
             raise ConfigError(f'{path}: the option {name!r} is not known{_hint(name, known)}')
@@ -97,5 +166,12 @@ def _options(given, path, known):
 
 def _hint(word, known):
     """The nearest known word and the list of all."""
-    near = difflib.get_close_matches(str(word), known, n=1)
-    return (f'; did you mean {near[0]!r}?' if near else ';') + f' known: {", ".join(sorted(known))}'
+    near = _nearest(word, known)
+    return (f'; did you mean {near!r}?' if near else ';') + f' known: {", ".join(sorted(known))}'
+
+
+def _nearest(word, known):
+    """The known word that looks most like this one, whether in capitals or not; None if none does."""
+    small = {str(name).lower(): name for name in known}
+    near = difflib.get_close_matches(str(word).lower(), small, n=1)
+    return small[near[0]] if near else None

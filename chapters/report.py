@@ -69,19 +69,41 @@ def table_row(runs):
     published = first['published']
     pace = [run['seconds'] / max(len(run['history']['epochs']), 1) for run in runs]
     book = EXPERIMENTS.get(first['experiment'])
+    timed = [item for item in published if item['seconds'] is not None]
     asked = book.epoch_count if book else first['history']['settings']['epoch_count']
-    own = [item['seconds'] / asked for item in published if item['seconds'] is not None]
     return (
         first['experiment'] + ''.join(f' ({change})' for change in changes),
-        str(first['configuration']),
+        layers_text(first['configuration']),
         f'{first["dataset"]["kind"]}, {sum(first["dataset"]["rows"]):,} rows',
         str(epochs) + (' (stopped)' if first['stopped'] else ''),
         ', '.join(str(run['seed']) for run in runs),
         accuracy_text(tested),
-        ' / '.join('+'.join(f'{100 * value:.1f}' for value in item['accuracy']) + ' %' for item in published) or '–',
+        published_text(published, lambda item: '+'.join(f'{100 * value:.1f}' for value in item['accuracy']) + ' %'),
         f'{min(pace):.2g}',
-        ' / '.join(f'{value:.2g}' for value in own) or '–',
+        published_text(timed, lambda item: f'{item["seconds"] / asked:.2g}'),
     )
+
+
+def layers_text(hconfigs):
+    """A configuration in short: '[30, 10]', or 'conv3x6, max2' with numbers joined by x and words after them."""
+    if not any(isinstance(layer, list) for layer in hconfigs):
+        return str(hconfigs)
+    return ', '.join(map(_layer_text, hconfigs))
+
+
+def _layer_text(layer):
+    """'conv3x6 tanh' for ['conv', {'ksize': 3, 'chn': 6, 'actfunc': 'tanh'}], 'full30' for 30."""
+    kind, options = ('full', {'width': layer}) if isinstance(layer, int) else (*layer, {})[:2]
+    words = [value for value in options.values() if isinstance(value, str)]
+    numbers = [str(value) for value in options.values() if not isinstance(value, str)]
+    return ' '.join([kind + 'x'.join(numbers), *words])
+
+
+def published_text(items, write):
+    """What `write` makes of each published result; where there are several, each with its source in brackets."""
+    if len(items) < 2:
+        return ''.join(map(write, items)) or '–'
+    return ', '.join(f'{write(item)} ({item["source"]})' for item in items)
 
 
 def accuracy_text(tested):
@@ -130,7 +152,7 @@ def html_text(rows, curves):
 <style>
 body {{ font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; color: #222; }}
 table {{ border-collapse: collapse; font-size: 0.9rem; }}
-th, td {{ border-bottom: 1px solid #ddd; padding: 0.3rem 0.7rem; text-align: left; white-space: nowrap; }}
+th, td {{ border-bottom: 1px solid #ddd; padding: 0.3rem 0.7rem; text-align: left; vertical-align: top; }}
 figure {{ margin: 1.5rem 0; }} svg {{ max-width: 100%; height: auto; }}
 </style>
 <h1>Measured beside published</h1>

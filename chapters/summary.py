@@ -3,22 +3,39 @@
 import math
 
 HEAD = ('layer', 'type', 'actfunc', 'input => output', 'parameters', 'count')
+NONE = '-'
 
 
 def summary_table(model):
     """The table of a model's layers as text. Shapes are those of one row of data, without the batch."""
-    layers = [*model.layers, model.output_layer]
-    pms = [*model.pm_hiddens, model.pm_output]
     rows = [HEAD]
-    shape = list(model.dataset.input_shape)
-    for number, (layer, pm) in enumerate(zip(layers, pms, strict=True), 1):
-        last = layer is model.output_layer
-        pieces = [list(value.shape) for value in pm.values() if hasattr(value, 'shape')]
-        count = sum(math.prod(piece) for piece in pieces)
-        sizes = '+'.join('x'.join(map(str, piece)) for piece in pieces)
-        name, actfunc = ('output', 'none') if last else (str(number), 'relu')
-        rows.append((name, layer.type, actfunc, f'{shape} => {pieces[-1]}', sizes, str(count)))
-        shape = pieces[-1]
+    for number, (layer, pm, input_shape, output_shape) in enumerate(model.structure, 1):
+        pieces = [value.shape for value in pm.values() if hasattr(value, 'shape')]
+        rows.append(
+            (
+                'output' if layer is model.output_layer else str(number),
+                layer.type,
+                actfunc(layer),
+                f'{list(input_shape)} => {list(output_shape)}',
+                '+'.join('x'.join(map(str, piece)) for piece in pieces) or NONE,
+                str(sum(math.prod(piece) for piece in pieces)),
+            )
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = ['  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return '\n'.join([f'Model {model}', *lines, f'Total parameter count: {model.parameters.count}'])
+
+
+def products_a_row(structure):
+    """How many products one row takes on its way through a network's layers: each weight once for every place."""
+    return sum(
+        math.prod(output_shape[:-1]) * math.prod(value.shape)
+        for _, pm, _, output_shape in structure
+        for value in pm.values()
+        if len(getattr(value, 'shape', ())) > 1
+    )
+
+
+def actfunc(layer):
+    """The name of a layer's activation function: a full layer of chapters 5 and 6 has no such option, only ReLU."""
+    return layer.options.get('actfunc', 'relu' if layer.type == 'full' else NONE)

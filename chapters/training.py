@@ -1,5 +1,6 @@
 """The settings of a training, checked before it starts, and what is said when one breaks off."""
 
+import contextlib
 import math
 from numbers import Integral, Real
 
@@ -39,13 +40,47 @@ def check_training(model, epoch_count, batch_size, learning_rate, report):
     return train_count // batch_size
 
 
+def check_rows(model, x):
+    """Raise ConfigError for inputs x that are no batch [n, *input_shape] of the model's dataset."""
+    expected = list(model.dataset.input_shape)
+    if list(x.shape[1:]) == expected:
+        return
+    batch = ', '.join(map(str, ['n', *expected]))
+    hint = '; one row alone is a batch of one, x[None]' if x.ndim == len(expected) else ''
+    first = model.structure[0].layer.path
+    raise ConfigError(f'{model.name}: {first} takes a batch [{batch}], but what came is {list(x.shape)}{hint}')
+
+
 def diverged(model, epoch, step):
     """The TrainingError for a cost that is no longer a finite number; it carries the history up to this epoch."""
-    done = len(model.history.epochs)
     return TrainingError(
         f'{model.name}: the cost is no longer a finite number in epoch {epoch}, step {step}. The training stopped '
-        f'there; its history ({done} whole epochs) is kept in model.history, but the parameters are spoilt. '
+        f'there; {_kept(model)}, but the parameters are spoilt. '
         f'The usual cause is a learning rate too high for this data: it was {model.learning_rate:g}, try '
         f'{model.learning_rate / 10:g}; inputs with very large values call for a lower one still.',
         history=model.history,
     )
+
+
+@contextlib.contextmanager
+def enough_memory(model, doing, setting):
+    """Inside, an array for which there is no memory becomes a TrainingError, which carries the history.
+
+    doing: what needed it, with its number of rows; setting: the name of what makes that number smaller. CuPy's
+    OutOfMemoryError is a MemoryError too, and both say how much was asked for.
+    """
+    try:
+        yield
+    except MemoryError as problem:
+        asked = str(problem).strip() or 'Python does not say how much was asked for'
+        kept = f'; {_kept(model)}' if model.history is not None else ''
+        raise TrainingError(
+            f'{model.name}: not enough memory for {doing}: {asked}. Make {setting} smaller, or the pictures (the '
+            f'resolution of the dataset), or the layers{kept}.',
+            history=model.history,
+        ) from None
+
+
+def _kept(model):
+    """Where the history of a training that broke off is."""
+    return f'its history ({len(model.history.epochs)} whole epochs) is kept in model.history'

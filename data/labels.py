@@ -22,6 +22,14 @@ WORDS = {
     'chosen': '추정',
     'true': '정답',
     'largest class': '최대 클래스',
+    'layer': '계층',
+    'kernels': '커널',
+    'strength of the kernels': '커널 크기',
+    'from channel': '입력 채널',
+    'to channel': '출력 채널',
+    'input': '입력',
+    'first': '처음',
+    'flat': '변화 없음',
 }
 
 

@@ -68,15 +68,22 @@ def chosen(distributions, names):
 def pictures(xs, image_shape, guesses, truths):
     """Show pictures with the estimated and the true name, and O (green) or X (red); then close the figure.
 
-    xs [n, ...] with values 0..255 are reshaped to [n, *image_shape]; guesses, truths are n names each. Where
-    matplotlib's backend only writes files, nobody would see the figure, so none is drawn.
+    xs [n, ...] with values 0..255 are reshaped to [n, *image_shape]; guesses, truths are n names each.
+    """
+    show_figure(lambda: draw_pictures(xs, image_shape, guesses, truths))
+
+
+def show_figure(draw):
+    """Show the figure that `draw` makes, and close it.
+
+    Where matplotlib's backend only writes files, nobody would see the figure, so none is drawn.
     """
     import matplotlib.pyplot as plt
     from matplotlib.backends import BackendFilter, backend_registry
 
     if plt.get_backend().lower() in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE):
         return
-    figure = draw_pictures(xs, image_shape, guesses, truths)
+    figure = draw()
     plt.show()
     plt.close(figure)
 

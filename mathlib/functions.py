@@ -45,3 +45,31 @@ def softmax(x):
     """
     exp = xp.exp(x - x.max(axis=-1, keepdims=True))
     return exp / exp.sum(axis=-1, keepdims=True)
+
+
+# actfunc: (the function of x, the gradient by x from G_y and y)
+_ACTIVATIONS = {
+    'relu': (relu, lambda G_y, y: G_y * (y > 0)),
+    'sigmoid': (sigmoid, lambda G_y, y: G_y * sigmoid_derv(y)),
+    'tanh': (tanh, lambda G_y, y: G_y * tanh_derv(y)),
+    'none': (lambda x: x, lambda G_y, y: G_y),
+}
+ACTIVATIONS = tuple(_ACTIVATIONS)
+
+
+def activate(actfunc, x):
+    """y = the activation function named `actfunc` (one of ACTIVATIONS) of x."""
+    return _ACTIVATIONS[actfunc][0](x)
+
+
+def activate_inplace(actfunc, x):
+    """The same, written over x: for the blocks of a convolution, while they are still in the cache."""
+    if actfunc == 'relu':
+        xp.maximum(x, 0, out=x)
+    elif actfunc != 'none':
+        x[...] = activate(actfunc, x)
+
+
+def activate_grad(actfunc, G_y, y):
+    """G_x of `activate`: G_y times the derivative, which is written in terms of y = activate(actfunc, x)."""
+    return _ACTIVATIONS[actfunc][1](G_y, y)

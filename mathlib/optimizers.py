@@ -1,16 +1,14 @@
 """How parameters move, given their gradients: plain gradient descent (chapter 4) and Adam (chapter 6).
 
 An optimiser works on the flat vectors of a ParameterStore, in place. On a CPU it goes through them in blocks that
-stay in the cache between one vector operation and the next; a GPU takes them whole.
+stay in the cache between one vector operation and the next, on all cores; a GPU takes them whole.
 """
 
 import numpy as np
 
-from mathlib import backend
+from mathlib import scratch, team
 from mathlib.backend import xp
-
-# 32 K numbers of each of the four vectors fit into a second-level cache, in float32 and in float64.
-BLOCK = 1 << 15
+from mathlib.parameters import VECTORS
 
 # A parameter of a dead unit has gradients of exactly zero; its running means then shrink step by step into the range of
 # denormal numbers, with which a CPU computes 4 to 7 times slower (measured on a vector of a million). So every so many
@@ -19,10 +17,9 @@ FLUSH_EVERY = 100
 NEGLIGIBLE = 1e8
 
 
-def _blocks(count):
-    """The slices that cover a vector of `count` numbers."""
-    step = BLOCK if backend.name == 'numpy' else max(count, 1)
-    return [slice(start, start + step) for start in range(0, count, step)]
+def _in_blocks(parameters, update):
+    """update(part) for slices that together cover the flat vectors."""
+    team.spread(scratch.blocks(parameters.count, VECTORS), update)
 
 
 class GradientDescent:
@@ -30,8 +27,11 @@ class GradientDescent:
 
     def update(self, parameters, learning_rate):
         """One step on all parameters. parameters: a ParameterStore whose gradients are complete."""
-        for part in _blocks(parameters.count):
+
+        def update(part):
             parameters.values[part] -= learning_rate * parameters.gradients[part]
+
+        _in_blocks(parameters, update)
 
 
 class Adam:
@@ -52,8 +52,11 @@ class Adam:
             self.s = xp.zeros_like(parameters.values)
             self.t = xp.zeros_like(parameters.values)
         self.step += 1
-        for part in _blocks(parameters.count):
+
+        def update(part):
             self._update(parameters.values[part], parameters.gradients[part], self.s[part], self.t[part], learning_rate)
+
+        _in_blocks(parameters, update)
         if self.step % FLUSH_EVERY == 0:
             self._flush()
 

@@ -5,12 +5,26 @@ is then a handful of vector operations whatever the network looks like, and savi
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from mathlib import backend
+from mathlib import backend, scratch, team
 from mathlib.backend import xp
 from mathlib.errors import BookError
+
+# An optimiser goes through so many flat vectors at once: values, gradients, two running means and as many in between.
+VECTORS = 8
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """One parameter: its name, the dict that holds it, the view that stands there, and its part of the flat vector."""
+
+    name: str
+    pm: dict
+    view: object
+    part: slice
 
 
 class ParameterStore:
@@ -28,12 +42,12 @@ class ParameterStore:
         self.names = ['.'.join(path) for path, _, _ in places]
         self.count = sum(math.prod(pm[key].shape) for _, pm, key in places)
         self.values = xp.empty(self.count, dtype=backend.dtype)
-        self.gradients = xp.zeros(self.count, dtype=backend.dtype)
         self._slots = {}
-        self._filed = set()
         start = 0
         for name, (_, pm, key) in zip(self.names, places, strict=True):
             start = self._pack(name, pm, key, start)
+        self._ledgers = {0: _Ledger(self)}
+        self.gradients = self._ledgers[0].gradients
 
     def _pack(self, name, pm, key, start):
         """Move pm[key] into the flat vector at `start`; returns where the next one starts."""
@@ -43,8 +57,12 @@ class ParameterStore:
         view[...] = backend.to_device(pm[key])
         pm[key] = view
         # The slot holds pm itself as well: as long as it lives, no other dict can get its id.
-        self._slots[id(pm), key] = (name, pm, view, self.gradients[part].reshape(shape))
+        self._slots[id(pm), key] = _Slot(name, pm, view, part)
         return part.stop
+
+    def slots(self):
+        """Where every parameter lies, in the order in which they were packed."""
+        return self._slots.values()
 
     def __len__(self):
         """How many single numbers are learned."""
@@ -52,8 +70,8 @@ class ParameterStore:
 
     def items(self):
         """(name, values, gradient) of every parameter, in the order in which they were packed; both are views."""
-        for name, _, view, gradient in self._slots.values():
-            yield name, view, gradient
+        for slot in self.slots():
+            yield slot.name, slot.view, self._ledgers[0].views[slot.name]
 
     def are_finite(self):
         """Whether all values are finite numbers; on a GPU this waits for them."""
@@ -61,12 +79,14 @@ class ParameterStore:
 
     def begin(self):
         """Start a backward pass: forget what one that was interrupted had filed."""
-        self._filed.clear()
+        for ledger in self._ledgers.values():
+            ledger.filed.clear()
 
     def file(self, pm, key, gradient):
         """Keep the gradient of pm[key] for the next update; a second one in the same step is added to the first.
 
-        Raises BookError if pm[key] is not a parameter of this model (any more), or the gradient has another shape.
+        Each member of a team files into a vector of its own. Raises BookError if pm[key] is not a parameter of this
+        model (any more), or the gradient has another shape.
         """
         slot = self._slots.get((id(pm), key))
         if slot is None:
@@ -74,30 +94,56 @@ class ParameterStore:
                 f'{key!r} is not a parameter of this model: a layer learns the arrays that stood in its pm when its '
                 f'alloc method returned ({", ".join(self.names) or "none"}).'
             )
-        name, _, view, kept = slot
-        if pm[key] is not view:
+        if pm[key] is not slot.view:
             raise BookError(
-                f'{name} is no longer the array that the model learns: write new values into it, '
+                f'{slot.name} is no longer the array that the model learns: write new values into it, '
                 f'pm[{key!r}][...] = values, instead of putting another array in its place.'
             )
-        if gradient.shape != kept.shape:
+        if gradient.shape != slot.view.shape:
             raise BookError(
-                f'the gradient of {name} has shape {list(gradient.shape)}, but the parameter has {list(kept.shape)}: '
-                f'check the backward pass of its layer.'
+                f'the gradient of {slot.name} has shape {list(gradient.shape)}, but the parameter has '
+                f'{list(slot.view.shape)}: check the backward pass of its layer.'
             )
-        if name in self._filed:
-            kept += gradient
-        else:
-            kept[...] = gradient
-            self._filed.add(name)
+        rank = team.member().rank
+        if rank not in self._ledgers:
+            self._ledgers[rank] = _Ledger(self)
+        self._ledgers[rank].add(slot.name, gradient)
 
     def complete(self):
-        """End a backward pass: parameters for which no gradient was filed get a gradient of zero."""
-        if len(self._filed) < len(self._slots):
-            for name, _, _, kept in self._slots.values():
-                if name not in self._filed:
-                    kept[...] = 0
-        self._filed.clear()
+        """End a backward pass: `gradients` is the sum of what all members filed, zero where nobody filed anything."""
+        first, *others = [self._ledgers[rank] for rank in sorted(self._ledgers)]
+        others = [ledger for ledger in others if ledger.filed]
+        for ledger in (first, *others):
+            ledger.complete()
+
+        def add(part):
+            for ledger in others:
+                first.gradients[part] += ledger.gradients[part]
+
+        if others:
+            team.spread(scratch.blocks(self.count, VECTORS), add)
+
+
+class _Ledger:
+    """The gradients that one member of a team files: a flat vector, and a view for each parameter."""
+
+    def __init__(self, store):
+        self.gradients = xp.zeros(store.count, dtype=store.values.dtype)
+        self.views = {slot.name: self.gradients[slot.part].reshape(slot.view.shape) for slot in store.slots()}
+        self.filed = set()
+
+    def add(self, name, gradient):
+        if name in self.filed:
+            self.views[name] += gradient
+        else:
+            self.views[name][...] = gradient
+            self.filed.add(name)
+
+    def complete(self):
+        if len(self.filed) < len(self.views):
+            for name in self.views.keys() - self.filed:
+                self.views[name][...] = 0
+        self.filed.clear()
 
 
 def _arrays(node, path):

@@ -7,6 +7,7 @@ BACKEND    numpy, cupy                                    numpy
 DTYPE      float32, float64                               float32
 DATA_DIR   a folder with flowers/, office31/, mnist/,     unset: the generated
            tabular/                                       sample
+WORKERS    how many threads share a training step         the cores
 BOOK_LANG  en, ko (labels of estimates and figures)       en
 =========  =============================================  =======================
 
@@ -18,6 +19,7 @@ import os
 from pathlib import Path
 
 from mathlib.errors import refuse_setting
+from mathlib.runtime import cpu_count
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / 'build'
@@ -53,7 +55,19 @@ def _folder(variable, environ):
     )
 
 
+def _count(variable, default, environ):
+    """The whole number above zero in an environment variable."""
+    value = environ.get(variable, '').strip()
+    if value and not (value.isascii() and value.isdigit() and int(value) > 0):
+        refuse_setting(
+            f'{variable}={value!r} is no number of threads: expected 1 or more. Correct it, or unset {variable} for '
+            f'as many as there are cores ({default}).'
+        )
+    return int(value or default)
+
+
 backend = _choice('BACKEND', ('numpy', 'cupy'), os.environ)
 dtype = _choice('DTYPE', ('float32', 'float64'), os.environ)
 book_lang = _choice('BOOK_LANG', ('en', 'ko'), os.environ)
 data_dir = _folder('DATA_DIR', os.environ)
+workers = _count('WORKERS', cpu_count(), os.environ)

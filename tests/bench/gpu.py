@@ -58,6 +58,26 @@ def outcomes(junit):
     return counts
 
 
+def run_cases(backend, torch):
+    """Measure every case and print a line for each; a list of dicts for the record.
+
+    PyTorch may try out its convolutions, and rounds no number to TF32: CuPy does not either, unless it is asked to.
+    """
+    from tests.bench import workloads
+
+    if torch is not None:
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.allow_tf32 = False
+    cases = []
+    for network, batch_size in steps.cases().values():
+        cases.append(steps.run_case(network, batch_size, backend, torch))
+        print(steps.line(cases[-1]))
+    for name in workloads.ON_A_GPU:
+        cases.append(workloads.run_case(workloads.WORKLOADS[name], torch, 'cuda'))
+        print(workloads.line(cases[-1]))
+    return cases
+
+
 def main(arguments=None):
     """Measure, print and write the record; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -80,10 +100,13 @@ def main(arguments=None):
         'torch': torch.__version__ if torch else None,
         'machine': runtime.describe(),
         'outcomes': outcomes(options.junit),
-        'steps': f'median of {steps.ROUNDS * steps.STEPS} after {steps.WARM_UP} to warm up, in turn, each synchronised',
+        'steps': (
+            f'in turn, each synchronised, medians of {steps.ROUNDS} rounds of {steps.STEPS} after {steps.WARM_UP} to '
+            f'warm up; large networks: rounds of {steps.LARGE_STEPS} after {steps.LARGE_WARM_UP}'
+        ),
     }
     print(f'{computer["device"]}, CuPy {computer["version"]}, PyTorch {record["torch"] or "not found"}')
-    record['cases'] = steps.run_all(backend, torch)
+    record['cases'] = run_cases(backend, torch)
     steps.store(record, options.results, f'gpu-{steps.slug(computer["device"])}.json')
     return 0
 

@@ -1,7 +1,7 @@
 """Training steps of chapters 5 and 6 beside the same steps in PyTorch, measured in turn in one process.
 
 Both start from the same weights and work on the same batch, which lies on the device already; each step is timed up
-to its synchronisation. cpu.py and gpu.py say where and write the record.
+to its synchronisation. cpu.py and gpu.py say where and write the record; workloads.py has the convolutional networks.
 """
 
 import datetime
@@ -9,10 +9,13 @@ import json
 import re
 import statistics
 import time
+from typing import NamedTuple
 
 import numpy as np
 
+# Of a large network, whose steps take a good part of a second, fewer.
 WARM_UP, STEPS, ROUNDS = 10, 10, 3
+LARGE_WARM_UP, LARGE_STEPS = 3, 5
 LEARNING_RATE = 0.001
 IMAGE = (100, 100, 3)
 # (name, model, widths of the hidden layers, how many names each answer chooses from)
@@ -24,15 +27,24 @@ NETWORKS = [
 BATCHES = [10, 128]
 
 
-def make_dataset(name, choices, batch_size):
-    """A data set of random images [100, 100, 3] with values 0..255 and one-hot answers; it holds one batch."""
+class Side(NamedTuple):
+    """One of those that are measured: a function, one that waits for it, and whether it is so slow that one call a
+    round, after a single one to warm up, must do."""
+
+    step: object
+    synchronize: object
+    slow: bool = False
+
+
+def make_dataset(name, choices, batch_size, image=IMAGE):
+    """A data set of random images of shape `image` with values 0..255 and one-hot answers; it holds one batch."""
     from data.dataset import Dataset
     from data.office31 import DualSelectDataset
 
     draw = np.random.default_rng(1234)
     dataset = Dataset(name, 'select') if len(choices) == 1 else DualSelectDataset(name, choices)
-    dataset.input_shape, dataset.output_shape = IMAGE, (sum(choices),)
-    dataset.tr_xs = draw.integers(0, 256, (batch_size, *IMAGE)).astype(np.float32)
+    dataset.input_shape, dataset.output_shape = tuple(image), (sum(choices),)
+    dataset.tr_xs = draw.integers(0, 256, (batch_size, *image)).astype(np.float32)
     dataset.tr_ys = np.hstack([np.eye(n, dtype=np.float32)[draw.integers(0, n, batch_size)] for n in choices])
     return dataset
 
@@ -66,8 +78,13 @@ def torch_step(torch, model, dataset, choices, place):
     kind = torch.optim.Adam if model.use_adam else torch.optim.SGD
     optimizer = kind(network.parameters(), lr=LEARNING_RATE, fused=True)
     x = torch.tensor(dataset.tr_xs, device=place)
-    parts = np.split(dataset.tr_ys, np.cumsum(choices)[:-1], axis=1)
-    answers = [torch.tensor(part.argmax(axis=1), device=place) for part in parts]
+    return training_step(torch, network, optimizer, x, dataset.tr_ys, choices)
+
+
+def training_step(torch, network, optimizer, x, y, choices):
+    """A function that does one step in PyTorch and returns the loss. x: a tensor; y: host array of one-hot answers."""
+    parts = np.split(y, np.cumsum(choices)[:-1], axis=1)
+    answers = [torch.tensor(part.argmax(axis=1), device=x.device) for part in parts]
 
     def step():
         optimizer.zero_grad(set_to_none=True)
@@ -80,37 +97,44 @@ def torch_step(torch, model, dataset, choices, place):
     return step
 
 
-def measure(sides):
-    """Median milliseconds of a step of each side, measured in turn; and the first loss of each.
+def measure(sides, rounds=None, large=False):
+    """Milliseconds of a step of each side, measured in turn: {name: median}, {name: least}.
 
-    sides: {name: (step, synchronize)}.
+    sides: {name: Side}; large: fewer steps a round. A median far above the least: something else was at work.
     """
-    first = {name: float(step()) for name, (step, _) in sides.items()}
-    for step, synchronize in sides.values():
-        for _ in range(WARM_UP):
-            step()
-        synchronize()
+    warm_up, steps = (LARGE_WARM_UP, LARGE_STEPS) if large else (WARM_UP, STEPS)
+    for side in sides.values():
+        for _ in range(1 if side.slow else warm_up):
+            side.step()
+        side.synchronize()
     milliseconds = {name: [] for name in sides}
-    for _ in range(ROUNDS):
-        for name, (step, synchronize) in sides.items():
-            for _ in range(STEPS):
+    for _ in range(rounds or ROUNDS):
+        for name, side in sides.items():
+            for _ in range(1 if side.slow else steps):
                 start = time.perf_counter()
-                step()
-                synchronize()
+                side.step()
+                side.synchronize()
                 milliseconds[name].append((time.perf_counter() - start) * 1e3)
-    return {name: round(statistics.median(times), 4) for name, times in milliseconds.items()}, first
+    return tuple(
+        {name: round(pick(times), 4) for name, times in milliseconds.items()} for pick in (statistics.median, min)
+    )
 
 
-def run_case(network, batch_size, backend, torch=None, place='cuda'):
+def waiting(torch, place):
+    """The function that waits for PyTorch's work at `place`, 'cpu' or 'cuda'."""
+    return torch.cuda.synchronize if place == 'cuda' else lambda: None
+
+
+def run_case(network, batch_size, backend, torch=None, place='cuda', rounds=None):
     """Measure one network at one batch size; a dict for the record. Without torch, the comparison is None."""
     name, kind, widths, choices = network
     dataset = make_dataset(name, choices, batch_size)
     step, model = our_step(kind, widths, dataset, backend)
-    sides = {'ours': (step, backend.synchronize)}
+    sides = {'ours': Side(step, backend.synchronize)}
     if torch is not None:
-        wait = torch.cuda.synchronize if place == 'cuda' else lambda: None
-        sides['torch'] = (torch_step(torch, model, dataset, choices, place), wait)
-    times, losses = measure(sides)
+        sides['torch'] = Side(torch_step(torch, model, dataset, choices, place), waiting(torch, place))
+    losses = {side: float(sides[side].step()) for side in sides}
+    times, least = measure(sides, rounds)
     if torch is not None and abs(losses['ours'] - losses['torch']) > 1e-3 * abs(losses['torch']):
         raise AssertionError(f'{name} {kind}: the networks differ: first loss {losses["ours"]} and {losses["torch"]}')
     return {
@@ -122,6 +146,7 @@ def run_case(network, batch_size, backend, torch=None, place='cuda'):
         'first_loss': round(losses['ours'], 4),
         'our_ms': times['ours'],
         'torch_ms': times.get('torch'),
+        'least_ms': least,
         'ratio': round(times['ours'] / times['torch'], 2) if 'torch' in times else None,
     }
 
@@ -137,14 +162,9 @@ def slug(device):
     return re.sub(r'[^a-z0-9]+', '-', device.lower()).strip('-')
 
 
-def run_all(backend, torch, place='cuda'):
-    """Measure every network at every batch size and print a line for each; returns the cases."""
-    cases = []
-    for network in NETWORKS:
-        for batch_size in BATCHES:
-            cases.append(run_case(network, batch_size, backend, torch, place))
-            print(line(cases[-1]))
-    return cases
+def cases():
+    """{name of a case: (network, batch size)}."""
+    return {f'{network[0]}_{network[1]}_{size}'.lower(): (network, size) for network in NETWORKS for size in BATCHES}
 
 
 def store(record, folder, name):

@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
-from chapters import AdamModel, MlpModel, report, runs
+from chapters import AdamModel, CnnBasicModel, MlpModel, report, runs
 from chapters.__main__ import changed, find, main, parser
 from chapters.experiments import Experiment
 from chapters.history import Epoch, History
 from data import SteelDataset
+from mathlib.errors import ConfigError
 
 
 def history():
@@ -40,6 +41,38 @@ def test_a_line_of_the_report_by_hand():
     row = report.table_row([record(stopped='interrupted', changes=['epochs3'], backend=other)])
     assert (row[0], row[3]) == ('ch05_steel_model (epochs3) (float64) (cupy)', '3 (stopped)')
     assert report.accuracy_text([0.1, 0.2, 0.6]) == '30.0 ± 30.0 %'
+
+
+def test_several_published_results_are_told_apart_by_their_source():
+    published = [
+        {'accuracy': [0.874, 0.526], 'seconds': 12, 'source': 'course report'},
+        {'accuracy': [0.896, 0.541], 'seconds': 6, 'source': 'the book'},
+        {'accuracy': [0.9, 0.5], 'seconds': None, 'source': 'own'},
+    ]
+    row = report.table_row([record(published=published)])
+    assert row[6] == '87.4+52.6 % (course report), 89.6+54.1 % (the book), 90.0+50.0 % (own)'
+    assert row[8] == '0.24 (course report), 0.12 (the book)'
+    assert report.table_row([record(published=[])])[6::2] == ('–', '–')
+
+
+def test_layers_in_short():
+    assert report.layers_text([30, 10]) == '[30, 10]'
+    convs = [['conv', {'ksize': 3, 'chn': 6, 'actfunc': 'tanh'}], ['max', {'stride': 2}], 10, ['own']]
+    assert report.layers_text(convs) == 'conv3x6 tanh, max2, full10, own'
+
+
+@pytest.mark.parametrize(('name', 'usual'), [('ch07_flowers_model_1', True), ('ch07_flowers_model_2', False)])
+def test_a_model_that_comes_with_adam_counts_as_changed_without(name, usual):
+    for option, use_adam in (('--adam', True), ('--no-adam', False)):
+        there, named = changed(find(name), parser().parse_args(['run', name, option]))
+        assert named == ([] if use_adam == usual else [option.strip('-')])
+        assert there.attributes.get('use_adam', CnnBasicModel.use_adam) == use_adam
+
+
+def test_a_name_that_two_chapters_have_needs_its_chapter():
+    assert find('flowers_model_5').name == 'ch05_flowers_model_5'
+    with pytest.raises(ConfigError, match='Did you mean ch05_flowers_model_4 or ch07_flowers_model_4'):
+        find('flowers_model_4')
 
 
 def test_only_runs_that_differ_in_the_seed_share_a_line():
@@ -90,7 +123,7 @@ def test_an_interruption_before_the_training(monkeypatch, capsys):
     ],
 )
 def test_only_what_is_not_the_books_counts_as_changed(options, changes, use_adam):
-    experiment = find('office31_model_3')
+    experiment = find('ch06_office31_model_3')
     there, named = changed(experiment, parser().parse_args(['run', experiment.name, *options]))
     assert (named, there.attributes) == (changes, {'use_adam': use_adam})
 

@@ -48,6 +48,47 @@ def test_relu_has_derivative_zero_at_zero():
     assert host(functions.relu_derv, np.array([0.0, 1e-30])).tolist() == [0, 1]
 
 
+NAMED = {'relu': functions.relu, 'sigmoid': functions.sigmoid, 'tanh': functions.tanh, 'none': lambda x: x}
+
+
+@pytest.mark.parametrize('actfunc', NAMED)
+def test_an_activation_by_its_name_is_the_function_of_that_name(actfunc):
+    assert set(functions.ACTIVATIONS) == set(NAMED)
+    expected = host(NAMED[actfunc], X)
+    assert np.array_equal(host(lambda x: functions.activate(actfunc, x), X), expected)
+    with precision('float64'):
+        x = to_device(X.copy())
+        functions.activate_inplace(actfunc, x)
+        assert np.array_equal(to_host(x), expected)
+
+
+@pytest.mark.parametrize('actfunc', NAMED)
+def test_gradients_of_activations_follow_finite_differences(actfunc):
+    with precision('float64'):
+        x, G_y = to_device(X + 0.1), to_device(np.arange(1.0, 7.0).reshape(X.shape))
+        y = functions.activate(actfunc, x)
+        G_x = functions.activate_grad(actfunc, G_y, y)
+        result = check_gradient(lambda: (functions.activate(actfunc, x) * G_y).sum(), x, G_x, samples=None, show=False)
+        assert result.right, result
+        assert to_host(G_y).tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_the_gradient_of_relu_passes_where_y_is_positive():
+    G_x = host(
+        lambda G_y, y: functions.activate_grad('relu', G_y, y), np.array([3.0, -4.0, 5.0]), np.array([2.0, 0, 1])
+    )
+    assert G_x.tolist() == [3, 0, 5]
+
+
+@pytest.mark.parametrize('actfunc', NAMED)
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_activations_keep_the_float_type(actfunc, dtype):
+    with precision(dtype):
+        x = to_device(X)
+        y = functions.activate(actfunc, x)
+        assert str(y.dtype) == str(functions.activate_grad(actfunc, x, y).dtype) == dtype
+
+
 def test_softmax_of_known_odds():
     odds = np.log(np.array([[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]]))
     assert host(functions.softmax, odds) == pytest.approx(np.array([[1 / 8, 2 / 8, 5 / 8], [1 / 4, 1 / 4, 1 / 2]]))

@@ -5,7 +5,7 @@ from mathlib import backend
 from mathlib.backend import to_device, to_host
 from mathlib.errors import BookError
 from mathlib.optimizers import Adam, GradientDescent
-from mathlib.parameters import ParameterStore
+from mathlib.parameters import VECTORS, ParameterStore
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_blocks_do_not_change_the_result(optimizer, monkeypatch):
         return to_host(store.values)
 
     whole = run()
-    monkeypatch.setattr('mathlib.optimizers.BLOCK', 7)
+    monkeypatch.setattr('mathlib.scratch.BLOCK', 7 * VECTORS)
     assert np.array_equal(run(), whole)
 
 

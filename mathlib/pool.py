@@ -1,0 +1,131 @@
+"""Pooling forward and back, for any window, stride and padding (chapters 7 and 9).
+
+Shapes: x [n, h, w, c], y [n, oh, ow, c]; each channel is pooled by itself. A maximum (and a sum) over a rectangle is one
+over its columns and then over its rows, so everything here works along one axis at a time: k + k steps for a window of
+k x k pixels instead of k * k. Places outside the picture are never the maximum and do not count in an average.
+"""
+
+import numpy as np
+
+from mathlib import planes
+from mathlib.backend import xp
+from mathlib.errors import ConfigError
+
+ROWS, COLUMNS = 1, 2
+
+
+def check_windows(windows):
+    """Raise ConfigError where a window sees no pixel at all, so that there is nothing to choose from or to average."""
+    for axis in (windows.rows, windows.columns):
+        if axis.start + axis.kernel <= 0 or axis.start + (axis.count - 1) * axis.step >= axis.size:
+            raise ConfigError(
+                f'with a padding of {axis.before} and {axis.after} some windows of {axis.kernel} pixels lie outside the '
+                f'{axis.size} pixels altogether: pad by less than the window'
+            )
+
+
+def max_pool(x, windows):
+    """The largest number in each window, y [n, oh, ow, c], and aux for max_pool_dx."""
+    across = _combined(x, COLUMNS, windows.columns, xp.maximum)
+    return _combined(across, ROWS, windows.rows, xp.maximum), [x, across]
+
+
+def max_pool_dx(G_y, windows, aux):
+    """G_x [n, h, w, c]: each window's gradient goes to its largest pixel; to the first, row by row, where several are."""
+    x, across = aux
+    G_across = _to_maximum(planes.like(G_y, across), across, ROWS, windows.rows)
+    return _to_maximum(G_across, x, COLUMNS, windows.columns)
+
+
+def avg_pool(x, windows):
+    """The mean of the pixels in each window, y [n, oh, ow, c]; places outside the picture do not count."""
+    sums = _combined(_combined(x, COLUMNS, windows.columns, xp.add), ROWS, windows.rows, xp.add)
+    sums *= _shares(windows, x.dtype)
+    return sums
+
+
+def avg_pool_dx(G_y, windows):
+    """G_x [n, h, w, c]: each pixel gets its share of every window that sees it."""
+    G_sums = G_y * _shares(windows, G_y.dtype)
+    return _to_all(_to_all(G_sums, ROWS, windows.rows), COLUMNS, windows.columns)
+
+
+def _places(number, axis):
+    """For each place of the windows along axis `number`: (place, index of the outputs, index of their pixels)."""
+    around = (slice(None),) * number
+    for place in range(axis.kernel):
+        outputs, pixels = axis.reach(place)
+        if outputs.stop > outputs.start:
+            yield place, (*around, outputs), (*around, pixels)
+
+
+def _combined(x, number, axis, combine):
+    """The pixels of each window along axis `number`, combined: by maximum, or by addition."""
+    places = list(_places(number, axis))
+    whole = slice(0, axis.count)
+    inside = [pixels for _, outputs, pixels in places if outputs[number] == whole]
+    edge = [(outputs, pixels) for _, outputs, pixels in places if outputs[number] != whole]
+    if len(inside) > 1:
+        y = combine(x[inside[0]], x[inside[1]])
+    elif inside:
+        y = x[inside[0]].copy(order='K')
+    else:
+        shape = (*x.shape[:number], axis.count, *x.shape[number + 1 :])
+        y = xp.full_like(x, 0 if combine is xp.add else -np.inf, shape=shape)
+    for pixels in inside[2:]:
+        combine(y, x[pixels], out=y)
+    for outputs, pixels in edge:
+        combine(y[outputs], x[pixels], out=y[outputs])
+    return y
+
+
+def _to_maximum(G_y, x, number, axis):
+    """The gradient by x of the maximum along one axis: to the first of the largest pixels of each window."""
+    if axis.tiles and axis.kernel == 2:
+        return _to_maximum_of_two(G_y, x, number, axis)
+    y, first = None, None
+    for place, outputs, pixels in _places(number, axis):
+        if y is None:
+            y = xp.full_like(G_y, -np.inf)
+            first = xp.zeros_like(G_y, dtype=np.int32)
+        better = x[pixels] > y[outputs]
+        xp.maximum(y[outputs], x[pixels], out=y[outputs])
+        # Places come in rising order, so the last one that was better than all before it has the largest number.
+        xp.maximum(first[outputs], better * np.int32(place), out=first[outputs])
+    G_x = xp.zeros_like(x)
+    for place, outputs, pixels in _places(number, axis):
+        G_x[pixels] += G_y[outputs] * (first[outputs] == place)
+    return G_x
+
+
+def _to_maximum_of_two(G_y, x, number, axis):
+    """The same for windows of two pixels side by side, by far the most frequent ones."""
+    (_, _, first), (_, _, second) = _places(number, axis)
+    G_x = xp.zeros_like(x) if axis.count * 2 < axis.size else xp.empty_like(x)
+    xp.multiply(G_y, x[second] > x[first], out=G_x[second])
+    xp.subtract(G_y, G_x[second], out=G_x[first])
+    return G_x
+
+
+def _to_all(G_y, number, axis):
+    """The gradient by x of the sum along one axis: every pixel of a window gets the whole of it."""
+    shape = (*G_y.shape[:number], axis.size, *G_y.shape[number + 1 :])
+    G_x = xp.zeros_like(G_y, shape=shape)
+    for _, outputs, pixels in _places(number, axis):
+        G_x[pixels] += G_y[outputs]
+    return G_x
+
+
+def _shares(windows, dtype):
+    """1 / the number of pixels that each window sees, as [oh, ow, 1]; a plain number where all see equally many."""
+    rows, columns = (_seen(axis) for axis in (windows.rows, windows.columns))
+    counts = rows[:, None] * columns[None, :]
+    if (counts == counts[0, 0]).all():
+        return 1 / int(counts[0, 0])
+    return xp.asarray((1 / counts)[:, :, None].astype(dtype))
+
+
+def _seen(axis):
+    """How many real pixels each window along an axis sees, a host array [count]."""
+    starts = axis.start + axis.step * np.arange(axis.count)
+    return np.minimum(starts + axis.kernel, axis.size) - np.maximum(starts, 0)

@@ -1,0 +1,42 @@
+"""Memory that is used again: buffers of a thread, and how much work goes through them at once.
+
+A convolution copies its windows into a matrix many times larger than the picture. Making that matrix anew for every
+layer of every step would cost more than filling it: fresh memory is handed out page by page. So each thread keeps one
+buffer for each purpose, and a processor goes through a batch in blocks that stay in its second-level cache.
+"""
+
+import math
+import threading
+
+from mathlib import backend
+from mathlib.backend import xp
+
+# How many numbers one block of columns may hold. On a processor 1 MB of float32, half of a second-level cache; a GPU
+# works best on the whole batch, up to what its memory allows.
+BLOCK = 1 << 18 if backend.name == 'numpy' else 1 << 27
+
+_kept = threading.local()
+
+
+def buffer(purpose, shape, dtype):
+    """An uninitialised array of `shape`, in memory that the next call of this thread for `purpose` gives away again.
+
+    On a GPU the memory pool does the same, so there the array is simply new.
+    """
+    if backend.name != 'numpy':
+        return xp.empty(shape, dtype=dtype)
+    size = math.prod(shape)
+    key = purpose, dtype
+    flat = _kept.__dict__.get(key)
+    if flat is None or flat.size < size:
+        flat = _kept.__dict__[key] = xp.empty(size, dtype=dtype)
+    return flat[:size].reshape(shape)
+
+
+def blocks(count, each, least=1):
+    """Slices that cover range(count), so that about BLOCK numbers fall on one where each of the count has `each`.
+
+    least: how many of the count a slice has at least (but for the last one).
+    """
+    step = max(least, min(count, BLOCK // max(each, 1)), 1)
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]

@@ -1,0 +1,135 @@
+"""The team: both cores, or all of them, on one training step.
+
+The rows of a batch are independent of each other on their way through a network. So each member of a team, a thread,
+takes some of the rows through all layers, forward and then back, and files gradients of its own; those of all members
+add up to the gradients of the batch. NumPy lets go of Python's interpreter lock while it computes, so threads do run at
+the same time, and one fork for the whole network costs less than one for every operation.
+
+    outputs = team.run(members, work)          work(member) on every member; a list, one result for each
+
+A layer that needs something of the whole batch (batch normalisation its sums) asks `member().all_reduce(array)`. A
+member has a rank and a size and nothing else, so that the processes of a cluster could be members as well.
+
+WORKERS says how many members there may be; with one, BLAS alone shares out its products. On a GPU there is one.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import threadpoolctl
+
+from mathlib import backend, settings
+
+# A team pays when a member has at least this many products to do, and when the weights that each member must read, and
+# the gradients that each must add up, are few beside them.
+PRODUCTS_A_MEMBER = 4_000_000
+PRODUCTS_A_WEIGHT = 48
+# A fork takes as long as a few passes over so many blocks of memory.
+BLOCKS_A_MEMBER = 6
+
+_here = threading.local()
+
+
+class Member:
+    """One of the `size` members of a team, with the number `rank` from 0 to size - 1."""
+
+    def __init__(self, rank=0, size=1, meeting=None):
+        self.rank, self.size = rank, size
+        self._meeting = meeting
+
+    def part(self, count):
+        """This member's share of range(count), as a slice."""
+        return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+
+    def all_reduce(self, array):
+        """The sum of the members' arrays, the same for all: every member must call this, each with an equal shape."""
+        return array if self.size == 1 else self._meeting.sum(self.rank, array)
+
+
+class _Meeting:
+    """Where the members wait for each other."""
+
+    def __init__(self, size):
+        self.barrier = threading.Barrier(size)
+        self._arrays = [None] * size
+
+    def sum(self, rank, array):
+        """All arrays added up in the order of the ranks, so that every member and every run gets the same bits."""
+        self._arrays[rank] = array
+        self.barrier.wait()
+        total = sum(self._arrays[1:], start=self._arrays[0])
+        self.barrier.wait()
+        return total
+
+
+ALONE = Member()
+
+
+def member():
+    """The member that the calling thread is; outside of `run` the only one of a team of one."""
+    return getattr(_here, 'member', ALONE)
+
+
+def size(rows, products=0, weights=0):
+    """How many members should share `rows` rows with so many products in all, through a network of so many weights."""
+    if backend.name != 'numpy' or member() is not ALONE or products < PRODUCTS_A_WEIGHT * weights:
+        return 1
+    return max(1, min(settings.workers, rows, products // PRODUCTS_A_MEMBER))
+
+
+def run(members, work):
+    """[work(member) for each member of a team of `members`], at the same time.
+
+    An error of one member ends the wait of the others and is raised here.
+    """
+    if members == 1:
+        return [work(ALONE)]
+    meeting = _Meeting(members)
+    with _blas().limit(limits=1):
+        others = [_pool(members).submit(_work, Member(rank, members, meeting), work) for rank in range(1, members)]
+        try:
+            results = [_work(Member(0, members, meeting), work)]
+        except threading.BrokenBarrierError:
+            results = []
+        finally:
+            problems = [problem for problem in (other.exception() for other in others) if problem is not None]
+    for problem in problems:
+        if not isinstance(problem, threading.BrokenBarrierError):
+            raise problem
+    return results + [other.result() for other in others]
+
+
+def _work(who, work):
+    """What one thread does."""
+    _here.member = who
+    try:
+        return work(who)
+    except BaseException:
+        who._meeting.barrier.abort()
+        raise
+    finally:
+        _here.member = ALONE
+
+
+def spread(parts, work):
+    """work(part) for every part of a list of blocks of memory, shared out where there are enough of them."""
+
+    def share(who):
+        for part in parts[who.part(len(parts))]:
+            work(part)
+
+    alone = backend.name != 'numpy' or member() is not ALONE
+    run(1 if alone else max(1, min(settings.workers, len(parts) // BLOCKS_A_MEMBER)), share)
+
+
+@cache
+def _pool(members):
+    """The threads of a team beside the caller's own; they wait between two runs."""
+    return ThreadPoolExecutor(members - 1, thread_name_prefix='team')
+
+
+@cache
+def _blas():
+    """The handle on NumPy's BLAS, whose own threads would get into the way of the team's."""
+    return threadpoolctl.ThreadpoolController().select(user_api='blas')

@@ -1,0 +1,58 @@
+"""How much memory one workload takes, in a process of its own: python -m tests.bench.memory NAME.
+
+Our side alone, a few steps, no PyTorch. Prints a JSON object, in MB (1e6 bytes): the peak, and how far it lies above
+what the process held after its imports, and above what it held once the batch was made.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from mathlib import runtime
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = 3
+
+
+def held_mb(peak=False):
+    """What this process holds in memory, or the most it has held. Where only the peak is known, that.
+
+    Linux tells in /proc. The peak that getrusage gives there is inherited from the process that started this one.
+    """
+    status = Path('/proc/self/status')
+    found = (
+        re.search(rf'^{"VmHWM" if peak else "VmRSS"}:\s*(\d+) kB$', status.read_text(), re.M)
+        if status.exists()
+        else None
+    )
+    return int(found[1]) * 1024 / 1e6 if found else runtime.peak_memory_mb()
+
+
+def measure(name):
+    """Run a workload's own side in this process; the figures as a dict."""
+    from tests.bench import workloads
+
+    workload = workloads.WORKLOADS[name]
+    imports = held_mb()
+    dataset = workloads.make_batch(workload)
+    data = held_mb()
+    work, _, _ = workloads.our_side(workload, dataset)
+    for _ in range(STEPS):
+        work()
+    peak = held_mb(peak=True)
+    return {'peak_mb': peak, 'above_imports_mb': peak - imports, 'above_data_mb': peak - data}
+
+
+def in_a_process(name):
+    """The figures of `measure` from a new process; raises CalledProcessError if it fails."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'tests.bench.memory', name], cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, check=True
+    )
+    return json.loads(done.stdout)
+
+
+if __name__ == '__main__':
+    print(json.dumps({key: round(value) for key, value in measure(sys.argv[1]).items()}))

@@ -1,0 +1,142 @@
+"""The order of a map's numbers in memory, and the memory that a thread uses again."""
+
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from mathlib import backend, planes, scratch
+from mathlib.backend import to_device, to_host
+
+
+def numbered(*shape):
+    """A device map [n, h, w, c] whose numbers count up."""
+    return to_device(np.arange(np.prod(shape), dtype='float64').reshape(shape))
+
+
+def innermost(x):
+    """The names of a map's axes, from the one whose neighbours lie closest in memory to the one farthest apart."""
+    return ''.join(name for _, name in sorted(zip(x.strides, 'nhwc', strict=True)))
+
+
+@pytest.mark.parametrize('shape', [(2, 3, 4, 5), (2, 5, 3, 2), (3, 2, 2, 64)])
+def test_ordered_moves_numbers_in_memory_and_nowhere_else(shape):
+    x = numbered(*shape)
+    assert innermost(x) == 'cwhn'
+    in_planes = planes.ordered(x, True)
+    assert in_planes.shape == shape
+    assert innermost(in_planes)[0] == 'w'
+    assert innermost(in_planes)[-1] == 'c'
+    assert np.array_equal(to_host(in_planes), to_host(x))
+    back = planes.ordered(in_planes, False)
+    assert innermost(back) == 'cwhn'
+    assert np.array_equal(to_host(back), to_host(x))
+
+
+def test_maps_know_their_order():
+    x = numbered(2, 3, 4, 5)
+    in_planes = planes.ordered(x, True)
+    assert not planes.are_planes(x)
+    assert planes.are_planes(in_planes)
+    assert not planes.are_planes(in_planes[:, :, ::2])
+    assert not planes.are_planes(numbered(2, 3, 4, 1))
+
+
+@pytest.mark.parametrize('in_planes', [False, True])
+def test_a_map_in_the_right_order_is_not_copied(in_planes):
+    x = planes.ordered(numbered(2, 3, 4, 5), in_planes)
+    again = planes.ordered(x, in_planes)
+    again[...] = 7
+    assert (to_host(x) == 7).all()
+
+
+@pytest.mark.parametrize('in_planes', [False, True])
+def test_like_takes_the_order_of_another_map(in_planes):
+    x, other = numbered(2, 3, 4, 5), planes.ordered(numbered(1, 6, 7, 2), in_planes)
+    for given in (x, planes.ordered(x, True)):
+        result = planes.like(given, other)
+        assert planes.are_planes(result) == in_planes
+        assert np.array_equal(to_host(result), to_host(x))
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+@pytest.mark.parametrize('in_planes', [False, True])
+def test_an_empty_map_has_shape_type_and_order(in_planes, dtype):
+    x = planes.empty(2, (3, 4), 5, np.dtype(dtype), in_planes)
+    assert (x.shape, str(x.dtype)) == ((2, 3, 4, 5), dtype)
+    assert planes.are_planes(x) == in_planes
+
+
+def test_planes_pay_for_wide_maps_of_few_channels_on_a_processor(monkeypatch):
+    on_processor = backend.name == 'numpy'
+    assert planes.pay(3, 96) == on_processor
+    assert not planes.pay(512, 96)
+    assert not planes.pay(3, 2)
+    monkeypatch.setattr(planes, 'FEW', 10)
+    monkeypatch.setattr(planes, 'WIDE', 5)
+    assert [planes.pay(9, 5), planes.pay(10, 5), planes.pay(9, 4)] == [True, False, False]
+
+
+# Scratch buffers: taken under names that nothing else uses
+
+
+def used_again(purpose, shape, dtype, by_purpose, by_shape, by_dtype):
+    """Whether a second buffer has the first one's memory: what is written to the second can be read in the first."""
+    first = scratch.buffer(purpose, shape, np.dtype(dtype))
+    first[...] = 1
+    second = scratch.buffer(by_purpose, by_shape, np.dtype(by_dtype))
+    assert (second.shape, str(second.dtype)) == (by_shape, by_dtype)
+    second[...] = 2
+    return bool((to_host(first) == 2).any())
+
+
+@pytest.mark.parametrize('shape', [(6, 4), (24,), (2, 3), (1,)])
+def test_a_buffer_is_used_again_for_the_same_purpose(shape):
+    found = used_again('a test', (6, 4), 'float32', 'a test', shape, 'float32')
+    assert found == (backend.name == 'numpy')
+
+
+def test_a_larger_buffer_is_new_and_kept():
+    assert not used_again('a growing test', (2, 2), 'float32', 'a growing test', (3, 2), 'float32')
+    found = used_again('a growing test', (3, 2), 'float32', 'a growing test', (2, 2), 'float32')
+    assert found == (backend.name == 'numpy')
+
+
+def test_other_purposes_and_types_have_their_own():
+    assert not used_again('one test', (4,), 'float32', 'another test', (4,), 'float32')
+    assert not used_again('one test', (4,), 'float32', 'one test', (4,), 'float64')
+
+
+def test_every_thread_has_its_own_buffers():
+    mine = scratch.buffer('a test of threads', (5,), np.dtype('float32'))
+    mine[...] = 1
+
+    def overwrite():
+        scratch.buffer('a test of threads', (5,), np.dtype('float32'))[...] = 2
+
+    other = Thread(target=overwrite)
+    other.start()
+    other.join()
+    assert to_host(mine).tolist() == [1] * 5
+
+
+@pytest.mark.parametrize('count', [1, 2, 7, 100])
+@pytest.mark.parametrize('each', [0, 1, 10, 33, 1000, 5000])
+@pytest.mark.parametrize('least', [1, 3, 200])
+def test_blocks_cover_everything_once_in_pieces_of_the_right_size(count, each, least, monkeypatch):
+    monkeypatch.setattr(scratch, 'BLOCK', 1000)
+    blocks = scratch.blocks(count, each, least)
+    assert [i for block in blocks for i in range(count)[block]] == list(range(count))
+    sizes = [block.stop - block.start for block in blocks]
+    assert all(size * each <= 1000 or size <= least for size in sizes)
+    assert all(size >= least or size * each > 1000 for size in sizes[:-1])
+    # No more pieces than the size asks for.
+    assert all((size + 1) * each > 1000 for size in sizes[:-1])
+
+
+def test_blocks_by_hand(monkeypatch):
+    monkeypatch.setattr(scratch, 'BLOCK', 100)
+    assert scratch.blocks(7, 30) == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    assert scratch.blocks(7, 30, least=5) == [slice(0, 5), slice(5, 7)]
+    assert scratch.blocks(3, 1000) == [slice(0, 1), slice(1, 2), slice(2, 3)]
+    assert scratch.blocks(3, 10) == [slice(0, 3)]
