@@ -4,6 +4,8 @@
 ch04_mlp           perceptrons as plain functions
 ch05_mlp_model     MlpModel, the same as a class
 ch06_adam          AdamModel, trained with Adam
+ch07_stages        one convolution written three times, from loops to a matrix product
+ch07_textbook      a whole network trained in that way, to compare with
 ch07_cnn_basic     CnnBasicModel, with convolution and pooling layers
 =================  ==============================================================
 

@@ -1,11 +1,17 @@
 """The ground floor of the book: arrays in, arrays out.
 
 =============  =====================================================================
-settings       the environment variables (BACKEND, DTYPE, DATA_DIR, BOOK_LANG)
+settings       the environment variables (BACKEND, DTYPE, DATA_DIR, WORKERS, BOOK_LANG)
 errors         the base class of every error that the package raises on purpose
 backend        NumPy or CuPy behind one name, `xp`, and the ways between host and device
 rng            the book's stream of random numbers
 functions      relu, sigmoid, tanh, softmax and their derivatives
+windows        where the kernels of convolution and pooling stand
+conv           convolution forward and back; columns (im2col) and winograd do the work
+pool           max and average pooling forward and back
+planes         the order of a map's numbers in memory
+scratch        buffers that are used again, and blocks of work that fit the cache
+team           the threads that share a training step
 losses         squared error and the two cross-entropies with their gradients
 parameters     all parameters of a model in one flat vector
 optimizers     gradient descent and Adam on that vector

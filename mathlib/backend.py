@@ -97,9 +97,10 @@ def quiet():
 
 
 def describe():
-    """What computes, for the record of a run: a dict with backend, dtype, version and device."""
+    """What computes, for the record of a run: a dict with backend, dtype, version, device and more."""
     if name == 'numpy':
-        return {'backend': name, 'dtype': str(dtype), 'version': np.__version__, 'device': 'CPU'}
+        workers = settings.workers
+        return {'backend': name, 'dtype': str(dtype), 'version': np.__version__, 'device': 'CPU', 'workers': workers}
     properties = xp.cuda.runtime.getDeviceProperties(xp.cuda.Device().id)
     device = properties['name']
     return {

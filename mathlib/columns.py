@@ -1,17 +1,17 @@
 """im2col: the windows of a map as a matrix, block by block.
 
 Row p of the matrix X holds the kh*kw*c numbers that window p sees, so a convolution is this matrix times the kernel,
-[windows, kh*kw*c] x [kh*kw*c, o] (chapter 7 of the book builds up to this). A block is a pair (X, Y): the matrix of some
-windows, and what a map y has at the same windows, [..., windows, o], to be filled or read.
+[windows, kh*kw*c] x [kh*kw*c, o] (chapter 7 of the book builds up to this). A block is a pair (X, Y): the matrix of
+some windows, and what a map y has at the same windows, [..., windows, o], to be filled or read.
 
 Maps with their channels innermost are copied window by window. Of maps in planes only the windows' rows are copied, a
-third of the work for a kernel of 3x3: with every row of pixels laid out as [kw, c, n, ow], the numbers for the kernel's
+third of the work for a kernel of 3x3: with every row of pixels laid out as [kw, c, n*ow], the numbers for the kernel's
 next row lie just behind those for this one, so the matrix of a row of windows is a view, and that of the next row of
 windows another view, of much the same memory.
 """
 
 import math
-from functools import lru_cache
+from functools import cache
 
 from mathlib import backend, planes, scratch
 from mathlib.backend import xp
@@ -30,8 +30,8 @@ CRUMBS = 5
 
 def by_planes(x, windows):
     """Whether column_blocks takes x in planes; then y may be in planes too, otherwise its channels are innermost."""
-    few = x.shape[3] < CRUMBS or (planes.are_planes(x) and windows.columns.count >= planes.WIDE)
-    return few and backend.name == 'numpy'
+    in_planes = planes.are_planes(x) and planes.wide(len(x), windows.columns.count)
+    return backend.name == 'numpy' and (in_planes or x.shape[3] < CRUMBS)
 
 
 def column_blocks(x, windows, y):
@@ -103,7 +103,7 @@ def _contiguous(views):
     return copy
 
 
-@lru_cache(maxsize=None)
+@cache
 def _divisor(count, limit):
     """The largest divisor of `count` that is at most `limit`, or 1."""
     return next((each for each in range(min(count, max(limit, 1)), 0, -1) if count % each == 0), 1)
@@ -112,40 +112,63 @@ def _divisor(count, limit):
 def _plane_blocks(x, windows, y):
     """Blocks of rows of windows, for a map in planes."""
     rows, columns = windows.rows, windows.columns
-    n, _, _, c = x.shape
-    width, each = columns.count, columns.kernel * c
+    n, width, each = len(x), columns.count, columns.kernel * x.shape[3]
     k, o = rows.kernel * each, y.shape[3]
-    together = max(1, SMALL_PRODUCT // (k * o * width))
+    together = n if n >= planes.MANY else max(1, SMALL_PRODUCT // (k * o * width))
     for first in range(0, n, together):
         images = slice(first, min(first + together, n))
         pixels = (images.stop - images.start) * width
-        for strip in scratch.blocks(rows.count, rows.step * each * pixels):
+        for strip in scratch.blocks(rows.count, (rows.step * each + o) * pixels):
             lines = _lines(x, windows, images, strip)
-            line, piece = lines.strides[0], pixels * x.itemsize
+            piece = _spread(pixels, x.itemsize) * x.itemsize
             shape = strip.stop - strip.start, k, pixels
-            X = as_strided(lines, shape, (line * rows.step, piece, x.itemsize)).transpose(0, 2, 1)
-            if planes.are_planes(y):
-                Y = planes.to_planes(y)[:, strip, images].reshape(o, shape[0], pixels).transpose(1, 2, 0)
-                yield X, Y
-            else:
-                X = X.reshape(shape[0], -1, width, k)
-                yield X, y[images, strip].transpose(1, 0, 2, 3)
+            X = as_strided(lines, shape, (rows.step * each * piece, piece, x.itemsize)).transpose(0, 2, 1)
+            yield _matched(X, y[images, strip], planes.are_planes(y))
+
+
+def _matched(X, y, in_planes):
+    """X [rows, n*ow, k] with the part y [n, rows, ow, o] of a map, both as [rows, ..., windows, k or o]."""
+    part = planes.as_planes(y)
+    o, rows, *pixels = part.shape
+    if in_planes:
+        return X, part.reshape(o, rows, -1).transpose(1, 2, 0)
+    return X.reshape(rows, *pixels, -1), part.transpose(1, 2, 3, 0)
 
 
 def _lines(x, windows, images, strip):
-    """What a strip of rows of windows sees, as [lines, kw, c, n, ow]: line by line, for each place in the kernel's row."""
+    """What a strip of rows of windows sees: a map [lines, kw, c, n, ow], line by line for each place in a window's row.
+
+    n and ow lie in memory as they do in x.
+    """
     rows, columns = windows.rows, windows.columns
     top = rows.start + strip.start * rows.step
     count = (strip.stop - strip.start - 1) * rows.step + rows.kernel
-    shape = count, columns.kernel, x.shape[3], images.stop - images.start, columns.count
-    lines = scratch.buffer('lines', shape, x.dtype)
+    n = images.stop - images.start
+    space = scratch.buffer(
+        'lines', (count, columns.kernel, x.shape[3], _spread(n * columns.count, x.itemsize)), x.dtype
+    )
+    lines = space[..., : n * columns.count]
+    if len(x) >= planes.MANY:
+        lines = lines.reshape(*lines.shape[:3], columns.count, n).swapaxes(3, 4)
+    else:
+        lines = lines.reshape(*lines.shape[:3], n, columns.count)
     inside = slice(max(0, -top), max(0, -top, min(count, rows.size - top)))
     lines[: inside.start] = 0
     lines[inside.stop :] = 0
-    source = planes.to_planes(x)[:, top + inside.start : top + inside.stop, images].transpose(1, 0, 2, 3)
+    source = x[images, top + inside.start : top + inside.stop].transpose(1, 3, 0, 2)
     for place in range(columns.kernel):
         outputs, pixels = columns.reach(place)
         lines[inside, place, :, :, : outputs.start] = 0
         lines[inside, place, :, :, outputs.stop :] = 0
         lines[inside, place, :, :, outputs] = source[..., pixels]
     return lines
+
+
+def _spread(count, itemsize):
+    """How long to make rows of `count` numbers, so that the same places of many rows do not share a place in the cache.
+
+    A cache finds a number by some bits of its address, the same ones for rows a power of two apart; rows of an odd
+    number of cache lines (64 bytes) have all of them different.
+    """
+    line = 64 // itemsize
+    return (-(-count // line) | 1) * line

@@ -13,18 +13,21 @@ import math
 
 from mathlib import planes, scratch, winograd
 from mathlib.backend import xp
-from mathlib.columns import by_planes, column_blocks
+from mathlib.columns import LEAST_ROWS, by_planes, column_blocks
 from mathlib.functions import activate_inplace
 from mathlib.windows import Axis, Windows
+
+# Moving a number through memory takes about as long as so many products.
+MOVE = 15
 
 
 def conv2d(x, w, b, windows, actfunc='none'):
     """y = actfunc(x * w + b), [n, oh, ow, o]. b may be None. windows: mathlib.windows.Windows on x's pictures."""
-    if winograd.pays(*w.shape[2:], windows):
+    if winograd.pays(len(x), *w.shape[2:], windows):
         return winograd.conv2d(x, w, b, windows, actfunc)
     o = w.shape[3]
     kernel = w.reshape(-1, o)
-    in_planes = by_planes(x, windows) and planes.pay(o, windows.columns.count)
+    in_planes = by_planes(x, windows) and planes.pay(len(x), o, windows.columns.count)
     y = planes.empty(len(x), windows.output_sides, o, x.dtype, in_planes)
     for X, Y in column_blocks(x, windows, y):
         _product(X, kernel, Y)
@@ -45,30 +48,33 @@ def _product(X, kernel, Y):
 def conv2d_dw(x, G_y, windows):
     """(G_w (kh, kw, c, o), G_b (o,)): the gradients of a loss by kernel and bias, from G_y [n, oh, ow, o]."""
     c, o = x.shape[3], G_y.shape[3]
-    if winograd.pays(c, o, windows):
+    if winograd.pays(len(x), c, o, windows):
         return winograd.conv2d_dw(x, G_y, windows), channel_sums(G_y)
     G_y = planes.ordered(G_y, by_planes(x, windows) and planes.are_planes(G_y))
-    G_w = xp.zeros((math.prod(windows.ksize) * c, o), dtype=x.dtype)
+    G_w = None
     for X, G_Y in column_blocks(x, windows, G_y):
         products = xp.matmul(X.swapaxes(-1, -2), G_Y)
-        G_w += products.reshape(-1, *G_w.shape).sum(axis=0)
+        part = products.reshape(-1, *products.shape[-2:])
+        part = part[0] if len(part) == 1 else part.sum(axis=0)
+        G_w = part if G_w is None else xp.add(G_w, part, out=G_w)
     return G_w.reshape(*windows.ksize, c, o), channel_sums(G_y)
 
 
 def channel_sums(G_y):
     """The sum of a map [n, h, w, o] for each channel, (o,): as a matrix-vector product, far faster than sum(axis=0)."""
     if planes.are_planes(G_y):
-        return planes.to_planes(G_y).reshape(G_y.shape[3], -1).sum(axis=1)
+        return planes.as_planes(G_y).reshape(G_y.shape[3], -1).sum(axis=1)
     flat = G_y.reshape(-1, G_y.shape[3])
     return xp.matmul(xp.ones(len(flat), dtype=flat.dtype), flat)
 
 
 def conv2d_dx(G_y, w, windows):
     """G_x [n, h, w, c], from G_y [n, oh, ow, o] and the kernel w."""
-    if windows.stride == (1, 1) and not _scattering_pays(G_y, w, windows):
-        turned = xp.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
-        return conv2d(G_y, turned, None, Windows(_mirrored(windows.rows), _mirrored(windows.columns)))
-    return _scattered(G_y, w, windows)
+    mirrored = Windows(_mirrored(windows.rows), _mirrored(windows.columns))
+    if windows.stride != (1, 1) or _scattering_pays(G_y, w, windows, mirrored):
+        return _scattered(G_y, w, windows)
+    turned = xp.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
+    return conv2d(G_y, turned, None, mirrored)
 
 
 def _mirrored(axis):
@@ -76,32 +82,59 @@ def _mirrored(axis):
     return Axis(axis.count, axis.kernel, 1 - axis.kernel - axis.start, 1, axis.size)
 
 
-def _scattering_pays(G_y, w, windows):
-    """Whether there are so few outputs, or input channels, that adding windows up is less than a convolution back."""
+def _scattering_pays(G_y, w, windows, mirrored):
+    """Whether the way back is shorter by adding up the windows than by a convolution of G_y.
+
+    The convolution multiplies for every pixel, copies the windows of G_y and turns the kernel round; adding up
+    multiplies for every output, and then reads and adds each number.
+    """
     c, o = w.shape[2:]
-    fewer = 2 * c * math.prod(windows.output_sides) <= o * math.prod(windows.input_sides)
-    return fewer and not planes.are_planes(G_y)
+    if winograd.pays(len(G_y), o, c, mirrored):
+        return False
+    pixels, outputs = (len(G_y) * math.prod(sides) for sides in (windows.input_sides, windows.output_sides))
+    copies = 1 / windows.rows.kernel if by_planes(G_y, mirrored) else 1
+    return outputs * c * (o + 3 * MOVE) < pixels * o * (c + copies * MOVE) + 4 * MOVE * c * o
 
 
 def _scattered(G_y, w, windows):
     """G_x as the gradients of all the windows' numbers, each added where its number came from (col2im)."""
-    c, o = w.shape[2:]
-    kernel = w.reshape(-1, o)
-    G_y = planes.ordered(G_y, False)
-    G_x = xp.zeros((len(G_y), *windows.input_sides, c), dtype=G_y.dtype)
-    count = math.prod(windows.output_sides)
-    for images in scratch.blocks(len(G_y), count * len(kernel)):
-        part = G_y[images]
-        G_windows = scratch.buffer('columns', (len(part) * count, len(kernel)), G_y.dtype)
-        xp.matmul(part.reshape(-1, o), kernel.T, out=G_windows)
-        _add_windows(G_x[images], G_windows.reshape(*part.shape[:3], *windows.ksize, c), windows)
+    n, c = len(G_y), w.shape[2]
+    in_planes = planes.are_planes(G_y)
+    G_y = planes.ordered(G_y, in_planes)
+    G_x = planes.empty(n, windows.input_sides, c, G_y.dtype, in_planes and planes.pay(n, c, windows.columns.size))
+    G_x[...] = 0
+    height, width = windows.output_sides
+    kernel = w.reshape(-1, w.shape[3])
+    if in_planes:
+        for rows in scratch.blocks(height, n * width * len(kernel)):
+            part = Windows(windows.rows.part(rows), windows.columns)
+            _add_windows(G_x, _plane_windows(G_y[:, rows], kernel), part)
+    else:
+        for images in scratch.blocks(n, height * width * len(kernel), -(-LEAST_ROWS // (height * width))):
+            _add_windows(G_x[images], _windows(G_y[images], kernel), windows)
     return G_x
 
 
+def _windows(G_y, kernel):
+    """The gradients of the windows' numbers, [n, oh, ow, kh*kw*c], for maps with their channels innermost."""
+    G_windows = scratch.buffer('columns', (*G_y.shape[:3], len(kernel)), G_y.dtype)
+    xp.matmul(G_y.reshape(-1, G_y.shape[3]), kernel.T, out=G_windows.reshape(-1, len(kernel)))
+    return G_windows
+
+
+def _plane_windows(G_y, kernel):
+    """The same for some rows of maps in planes."""
+    o, rows, *pixels = planes.as_planes(G_y).shape
+    G_windows = scratch.buffer('columns', (rows, len(kernel), math.prod(pixels)), G_y.dtype)
+    xp.matmul(kernel, planes.as_planes(G_y).reshape(o, rows, -1).transpose(1, 0, 2), out=G_windows)
+    return planes.from_planes(G_windows.reshape(rows, len(kernel), *pixels).swapaxes(0, 1), len(G_y))
+
+
 def _add_windows(G_x, G_windows, windows):
-    """Add G_windows [n, oh, ow, kh, kw, c] to the pixels of G_x [n, h, w, c] that the windows saw."""
+    """Add G_windows [n, oh, ow, kh*kw*c] to the pixels of G_x [n, h, w, c] that the windows saw."""
+    G_places = G_windows.reshape(*G_windows.shape[:3], *windows.ksize, G_x.shape[3])
     for i in range(windows.rows.kernel):
         down, pixels_down = windows.rows.reach(i)
         for j in range(windows.columns.kernel):
             across, pixels_across = windows.columns.reach(j)
-            G_x[:, pixels_down, pixels_across] += G_windows[:, down, across, i, j]
+            G_x[:, pixels_down, pixels_across] += G_places[:, down, across, i, j]

@@ -1,8 +1,8 @@
 """Pooling forward and back, for any window, stride and padding (chapters 7 and 9).
 
-Shapes: x [n, h, w, c], y [n, oh, ow, c]; each channel is pooled by itself. A maximum (and a sum) over a rectangle is one
-over its columns and then over its rows, so everything here works along one axis at a time: k + k steps for a window of
-k x k pixels instead of k * k. Places outside the picture are never the maximum and do not count in an average.
+Shapes: x [n, h, w, c], y [n, oh, ow, c]; each channel is pooled by itself. A maximum (and a sum) over a rectangle is
+one over its columns and then over its rows, so everything here works along one axis at a time: k + k steps for a window
+of k x k pixels instead of k * k. Places outside the picture are never the maximum and do not count in an average.
 """
 
 import numpy as np
@@ -19,22 +19,23 @@ def check_windows(windows):
     for axis in (windows.rows, windows.columns):
         if axis.start + axis.kernel <= 0 or axis.start + (axis.count - 1) * axis.step >= axis.size:
             raise ConfigError(
-                f'with a padding of {axis.before} and {axis.after} some windows of {axis.kernel} pixels lie outside the '
-                f'{axis.size} pixels altogether: pad by less than the window'
+                f'with a padding of {axis.before} and {axis.after} some windows of {axis.kernel} pixels lie outside '
+                f'the {axis.size} pixels altogether: pad by less than the window'
             )
 
 
 def max_pool(x, windows):
-    """The largest number in each window, y [n, oh, ow, c], and aux for max_pool_dx."""
+    """The largest number in each window, y [n, oh, ow, c], and aux for max_pool_dx, which must find y unchanged."""
     across = _combined(x, COLUMNS, windows.columns, xp.maximum)
-    return _combined(across, ROWS, windows.rows, xp.maximum), [x, across]
+    y = _combined(across, ROWS, windows.rows, xp.maximum)
+    return y, [x, across, y]
 
 
 def max_pool_dx(G_y, windows, aux):
-    """G_x [n, h, w, c]: each window's gradient goes to its largest pixel; to the first, row by row, where several are."""
-    x, across = aux
-    G_across = _to_maximum(planes.like(G_y, across), across, ROWS, windows.rows)
-    return _to_maximum(G_across, x, COLUMNS, windows.columns)
+    """G_x [n, h, w, c]: each window's gradient goes to its largest pixel, row by row the first one."""
+    x, across, y = aux
+    G_across = _to_maximum(planes.like(G_y, y), across, y, ROWS, windows.rows)
+    return _to_maximum(G_across, x, across, COLUMNS, windows.columns)
 
 
 def avg_pool(x, windows):
@@ -79,22 +80,16 @@ def _combined(x, number, axis, combine):
     return y
 
 
-def _to_maximum(G_y, x, number, axis):
-    """The gradient by x of the maximum along one axis: to the first of the largest pixels of each window."""
+def _to_maximum(G_y, x, y, number, axis):
+    """The gradient by x of its maximum y along one axis: to the first of the largest pixels of each window."""
     if axis.tiles and axis.kernel == 2:
         return _to_maximum_of_two(G_y, x, number, axis)
-    y, first = None, None
-    for place, outputs, pixels in _places(number, axis):
-        if y is None:
-            y = xp.full_like(G_y, -np.inf)
-            first = xp.zeros_like(G_y, dtype=np.int32)
-        better = x[pixels] > y[outputs]
-        xp.maximum(y[outputs], x[pixels], out=y[outputs])
-        # Places come in rising order, so the last one that was better than all before it has the largest number.
-        xp.maximum(first[outputs], better * np.int32(place), out=first[outputs])
     G_x = xp.zeros_like(x)
-    for place, outputs, pixels in _places(number, axis):
-        G_x[pixels] += G_y[outputs] * (first[outputs] == place)
+    G_left = G_y.copy(order='K')
+    for _, outputs, pixels in _places(number, axis):
+        G_here = G_left[outputs] * (x[pixels] == y[outputs])
+        G_x[pixels] += G_here
+        G_left[outputs] -= G_here
     return G_x
 
 

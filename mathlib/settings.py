@@ -7,7 +7,8 @@ BACKEND    numpy, cupy                                    numpy
 DTYPE      float32, float64                               float32
 DATA_DIR   a folder with flowers/, office31/, mnist/,     unset: the generated
            tabular/                                       sample
-WORKERS    how many threads share a training step         the cores
+WORKERS    how many threads share a training step         the cores, where it
+                                                          pays
 BOOK_LANG  en, ko (labels of estimates and figures)       en
 =========  =============================================  =======================
 

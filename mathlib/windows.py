@@ -17,7 +17,7 @@ The book computes every position and then keeps positions b, b + s, ... with b =
 those positions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mathlib.errors import ConfigError
@@ -47,6 +47,10 @@ class Axis:
     def tiles(self):
         """Whether the windows stand side by side inside the axis, neither overlapping nor reaching out of it."""
         return self.kernel == self.step and self.start >= 0 and self.after == 0
+
+    def part(self, outputs):
+        """The Axis of some of the outputs, a slice."""
+        return replace(self, start=self.start + outputs.start * self.step, count=outputs.stop - outputs.start)
 
     def reach(self, offset):
         """Which outputs see a real pixel at place `offset` of their window.

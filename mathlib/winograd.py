@@ -18,34 +18,51 @@ from mathlib import backend, planes, scratch
 from mathlib.backend import xp
 from mathlib.functions import activate_inplace
 
-_B = np.array(
-    [
-        [4, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
-    ]
-)
-_G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
-_A = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
-
-# From so many channels on, the products that are saved outweigh the changes of basis.
-LEAST_CHANNELS = 32
 TILE = 4
+# Points near 1 in size and yet apart: neither their powers nor their differences make rounding errors large. With the
+# paper's 0, 1, -1, 2, -2 they are four times as large, too large for float32.
+POINTS = (0, 11 / 16, -11 / 16, 3 / 2, -3 / 2)
+
+
+def _bases():
+    """A [4, 6], G [6, 3] and B [6, 6] of Cook and Toom, from the values of polynomials at POINTS and at infinity.
+
+    A product of polynomials has the product of their values, and comes back from these by interpolation: row p of B
+    holds the product of (t - q) over the other points q, and G is divided by its value at p. Transposed, the product of
+    polynomials is the sliding window of a convolution.
+    """
+    points = np.array(POINTS)
+    others = [np.delete(points, i) for i in range(len(points))]
+    A = np.hstack([points ** np.arange(TILE)[:, None], np.eye(TILE)[:, -1:]])
+    distances = [[np.prod(point - other)] for point, other in zip(points, others, strict=True)]
+    G = np.vstack([points[:, None] ** np.arange(3) / distances, np.eye(3)[-1:]])
+    B = np.vstack([*(np.append(np.poly(other)[::-1], 0) for other in others), np.poly(points)[::-1]])
+    return A, G, B
+
+
+_A, _G, _B = _bases()
+
+# With fewer channels than this, the products are too small to be worth a change of basis.
+LEAST_CHANNELS = 32
+# What it costs to bring the kernel into the other basis and to read it from there, measured in products.
+KERNEL_COST = 3600
+# The 36 products are large enough that blocks of so many times the usual size are faster: the kernel is read less often.
+BLOCKS = 4
+LEAST_TILES = 128
 _constants = {}
 
 
-def pays(c, o, windows):
-    """Whether a convolution from c to o channels is faster this way (never on a GPU, which multiplies freely)."""
-    return (
-        backend.name == 'numpy'
-        and windows.ksize == (3, 3)
-        and windows.stride == (1, 1)
-        and min(c, o) >= LEAST_CHANNELS
-        and min(windows.output_sides) >= TILE - 1
-    )
+def pays(n, c, o, windows):
+    """Whether n pictures go faster this way from c to o channels; never on a GPU, where products are cheap.
+
+    Counted in products for each pair of an input and an output channel: 9 for an output pixel, against 36 for a tile,
+    the changes of basis of the tile, which all channels of the other side share, and that of the kernel.
+    """
+    if backend.name != 'numpy' or windows.ksize != (3, 3) or windows.stride != (1, 1) or min(c, o) < LEAST_CHANNELS:
+        return False
+    height, width = windows.output_sides
+    tiles = n * -(-height // TILE) * -(-width // TILE)
+    return 9 * n * height * width > 36 * tiles * (1 + 36 / o + 16 / c) + KERNEL_COST
 
 
 def _basis(name, dtype):
@@ -80,7 +97,7 @@ def conv2d_dw(x, G_y, windows):
     c, o = x.shape[3], G_y.shape[3]
     tiles = _Tiles(x, windows)
     G_V = xp.zeros((36, c, o), dtype=x.dtype)
-    for part in tiles.parts(c + o, c * o):
+    for part in tiles.parts(c + o):
         U = part.inputs()
         G_M = scratch.buffer('tiles of y', (36, part.count * o), x.dtype)
         xp.matmul(_basis('A', x.dtype).T, part.outputs(G_y), out=G_M)
@@ -111,21 +128,17 @@ class _Tiles:
         padded[:, top:bottom, left:right] = first
         return padded
 
-    def parts(self, channels, kernel=0):
+    def parts(self, channels):
         """Yield _Parts: some pictures, or some rows of tiles of one picture."""
-        n, tiles = len(self.padded), self.down * self.across
-        least = max(LEAST_TILES, kernel // (16 * channels))
-        if tiles <= max(least, scratch.BLOCK // (36 * channels)):
-            for images in scratch.blocks(n, tiles * 36 * channels, -(-least // tiles)):
+        n, tiles, each = len(self.padded), self.down * self.across, 36 * channels // BLOCKS
+        if tiles <= max(LEAST_TILES, scratch.BLOCK // each):
+            for images in scratch.blocks(n, tiles * each, -(-LEAST_TILES // tiles)):
                 yield _Part(self, images, slice(0, self.down))
         else:
-            strips = scratch.blocks(self.down, self.across * 36 * channels, -(-least // self.across))
+            strips = scratch.blocks(self.down, self.across * each, -(-LEAST_TILES // self.across))
             for image in range(n):
                 for rows in strips:
                     yield _Part(self, slice(image, image + 1), rows)
-
-
-LEAST_TILES = 64
 
 
 class _Part:
@@ -141,9 +154,7 @@ class _Part:
         padded = self.tiles.padded[self.images, TILE * self.rows.start :]
         n, h, w, c = padded.strides
         channels = padded.shape[3]
-        views = xp.lib.stride_tricks.as_strided(
-            padded, (6, 6, *self.sides, channels), (h, w, n, TILE * h, TILE * w, c)
-        )
+        views = xp.lib.stride_tricks.as_strided(padded, (6, 6, *self.sides, channels), (h, w, n, TILE * h, TILE * w, c))
         X = scratch.buffer('inputs', (36, self.count * channels), padded.dtype)
         xp.copyto(X.reshape(views.shape), views)
         U = scratch.buffer('tiles of x', (36, self.count * channels), padded.dtype)
@@ -156,7 +167,7 @@ class _Part:
         return y[self.images, rows]
 
     def store(self, Y, y):
-        """Write the tiles Y [16, t*o] to where they belong in y [n, oh, ow, o]; what reaches over its edge is left out."""
+        """Write the tiles Y [16, t*o] where they belong in y [n, oh, ow, o]; what reaches over its edge is left out."""
         target = self._places(y)
         images, down, across = self.sides
         whole = Y.reshape(TILE, TILE, images, down, across, y.shape[3]).transpose(2, 3, 0, 4, 1, 5)

@@ -50,7 +50,7 @@ class Net:
         return xp.concatenate(self._shared(len(x), lambda who: forward(self.nodes, pms, x[who.part(len(x))], run)[0]))
 
     def compute_gradients(self, x, y):
-        """Forward and backward: fills parameters.gradients; returns the loss, a device array. y: one-hot [n, classes]."""
+        """Forward and backward: fills parameters.gradients; returns the loss. y: one-hot [n, classes]."""
         rows = len(x)
         run = Run(rows, True, self.conv, self.parameters.file)
         self.parameters.begin()

@@ -39,7 +39,7 @@ def test_maps_know_their_order():
     assert not planes.are_planes(x)
     assert planes.are_planes(in_planes)
     assert not planes.are_planes(in_planes[:, :, ::2])
-    assert not planes.are_planes(numbered(2, 3, 4, 1))
+    assert not planes.are_planes(numbered(1, 3, 4, 1))
 
 
 @pytest.mark.parametrize('in_planes', [False, True])
@@ -69,12 +69,23 @@ def test_an_empty_map_has_shape_type_and_order(in_planes, dtype):
 
 def test_planes_pay_for_wide_maps_of_few_channels_on_a_processor(monkeypatch):
     on_processor = backend.name == 'numpy'
-    assert planes.pay(3, 96) == on_processor
-    assert not planes.pay(512, 96)
-    assert not planes.pay(3, 2)
+    assert planes.pay(1, 3, 96) == planes.pay(64, 3, 2) == on_processor
+    assert not planes.pay(1, 512, 96)
+    assert not planes.pay(1, 3, 2)
     monkeypatch.setattr(planes, 'FEW', 10)
     monkeypatch.setattr(planes, 'WIDE', 5)
-    assert [planes.pay(9, 5), planes.pay(10, 5), planes.pay(9, 4)] == [True, False, False]
+    assert [planes.pay(1, 9, 5), planes.pay(1, 10, 5), planes.pay(1, 9, 4)] == [True, False, False]
+    assert [planes.pay(64, 10, 1), planes.pay(64, 20, 1)] == [True, False]
+
+
+@pytest.mark.parametrize(('n', 'order'), [(2, 'wnhc'), (64, 'nwhc')])
+def test_a_row_of_planes_has_the_batch_innermost_if_it_is_large(n, order):
+    x = numbered(n, 3, 4, 5)
+    in_planes = planes.ordered(x, True)
+    assert innermost(in_planes) == order
+    assert planes.are_planes(in_planes)
+    assert planes.as_planes(in_planes).flags.c_contiguous
+    assert np.array_equal(to_host(planes.from_planes(planes.as_planes(in_planes), n)), to_host(x))
 
 
 # Scratch buffers: taken under names that nothing else uses

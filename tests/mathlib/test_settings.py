@@ -28,7 +28,7 @@ def start(code, cwd=settings.ROOT, **variables):
 
 def interpreter(*arguments, cwd=settings.ROOT, **variables):
     """Run a new interpreter with just these settings."""
-    known = ('BACKEND', 'DTYPE', 'DATA_DIR', 'BOOK_LANG')
+    known = ('BACKEND', 'DTYPE', 'DATA_DIR', 'WORKERS', 'BOOK_LANG')
     environ = {key: value for key, value in os.environ.items() if key not in known} | variables
     environ |= {'PYTHONPATH': str(settings.ROOT), 'PYTHON_COLORS': '0'}
     return subprocess.run([sys.executable, *arguments], cwd=cwd, env=environ, capture_output=True, text=True)
@@ -40,6 +40,8 @@ def interpreter(*arguments, cwd=settings.ROOT, **variables):
         ('BACKEND', 'Cupy', "BACKEND='Cupy' is not known: expected one of numpy, cupy. Did you mean 'cupy'?"),
         ('DTYPE', 'float16', "DTYPE='float16' is not known: expected one of float32, float64."),
         ('BOOK_LANG', 'fr', "BOOK_LANG='fr' is not known: expected one of en, ko."),
+        ('WORKERS', 'two', "WORKERS='two' is no number of threads: expected 1 or more."),
+        ('WORKERS', '0', "WORKERS='0' is no number of threads: expected 1 or more."),
         ('DATA_DIR', '/no/such/folder', "DATA_DIR='/no/such/folder' is no folder (looked for /no/such/folder)."),
     ],
 )
@@ -51,6 +53,12 @@ def test_an_unknown_value_is_an_error_that_names_it(variable, value, expected):
 def test_defaults():
     error, out = start('from mathlib import settings as s; print(s.backend, s.dtype, s.book_lang, s.data_dir)')
     assert (error, out) == ('', 'numpy float32 en None')
+
+
+def test_workers_are_the_cores_unless_they_are_set():
+    code = 'from mathlib import runtime, settings; print(settings.workers == runtime.cpu_count(), settings.workers)'
+    assert start(code)[1].startswith('True ')
+    assert start(code, WORKERS='3')[1].endswith(' 3')
 
 
 def test_a_relative_data_dir_counts_from_here_or_from_the_project(tmp_path):

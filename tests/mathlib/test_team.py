@@ -1,0 +1,109 @@
+import threading
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from mathlib import backend, settings, team
+from mathlib.backend import to_device, to_host
+
+
+def test_every_member_runs_at_the_same_time_and_results_come_in_order():
+    together = threading.Barrier(3, timeout=20)
+
+    def work(member):
+        together.wait()
+        return member.rank, member.size, threading.get_ident()
+
+    ranks, sizes, threads = zip(*team.run(3, work), strict=True)
+    assert ranks == (0, 1, 2)
+    assert sizes == (3, 3, 3)
+    assert len(set(threads)) == 3
+    assert threads[0] == threading.get_ident()
+
+
+def test_the_parts_cover_all_rows_once():
+    for count in (3, 7, 10, 128):
+        rows = team.run(3, lambda member, count=count: list(range(count))[member.part(count)])
+        assert sum(rows, []) == list(range(count))
+        assert max(map(len, rows)) - min(map(len, rows)) <= 1
+
+
+def test_all_reduce_gives_everyone_the_same_sum_in_the_order_of_the_ranks():
+    parts = [to_device(np.array([1e8, 1.0], 'float32')), to_device(np.array([1.0, 2.0], 'float32'))]
+    parts.append(to_device(np.array([-1e8, 3.0], 'float32')))
+    first, second, third = (to_host(part) for part in parts)
+    expected = ((first + second) + third).tolist()
+    for _ in range(20):
+        sums = team.run(3, lambda member: to_host(member.all_reduce(parts[member.rank])).tolist())
+        assert sums == [expected] * 3
+
+
+def test_members_can_meet_more_than_once():
+    def work(member):
+        total = to_device(np.array([float(member.rank)]))
+        for _ in range(50):
+            total = member.all_reduce(total) / 2
+        return backend.scalar(total[0])
+
+    assert team.run(2, work) == [0.5, 0.5]
+
+
+def test_outside_of_a_team_there_is_one_member():
+    member = team.member()
+    array = to_device(np.ones(2))
+    assert (member.rank, member.size, member.part(7)) == (0, 1, slice(0, 7))
+    assert member.all_reduce(array) is array
+    team.run(2, lambda _: None)
+    assert team.member() is member
+
+
+@pytest.mark.parametrize('rank', [0, 1])
+def test_an_error_of_one_member_ends_the_wait_of_the_others(rank):
+    def work(member):
+        if member.rank == rank:
+            raise ValueError('no such row')
+        member.all_reduce(to_device(np.ones(1)))
+
+    with pytest.raises(ValueError, match='no such row'):
+        team.run(2, work)
+    assert team.run(2, lambda member: member.rank) == [0, 1]
+
+
+def test_an_interrupt_of_the_first_member_comes_through():
+    def work(member):
+        if member.rank == 0:
+            raise KeyboardInterrupt
+        member.all_reduce(to_device(np.ones(1)))
+
+    with pytest.raises(KeyboardInterrupt):
+        team.run(2, work)
+
+
+def test_blas_has_one_thread_inside_a_team_and_its_own_number_outside():
+    def threads():
+        return [info['num_threads'] for info in threadpoolctl.threadpool_info() if info['user_api'] == 'blas']
+
+    before = threads()
+    assert team.run(2, lambda _: threads()) == [[1] * len(before)] * 2
+    assert threads() == before
+
+
+def test_small_work_and_heavy_weights_are_not_shared(monkeypatch):
+    monkeypatch.setattr(settings, 'workers', 4)
+    many = team.PRODUCTS_A_MEMBER
+    alone = backend.name != 'numpy'
+    assert team.size(100, 8 * many) == (1 if alone else 4)
+    assert team.size(100, many - 1) == 1
+    assert team.size(2, 8 * many) == (1 if alone else 2)
+    assert team.size(100, 8 * many, weights=many) == 1
+    assert team.run(2, lambda _: team.size(100, 8 * many)) == [1, 1]
+
+
+def test_spread_does_every_part_once(monkeypatch):
+    monkeypatch.setattr(settings, 'workers', 3)
+    done = []
+    team.spread(list(range(100)), done.append)
+    assert sorted(done) == list(range(100))
+    team.spread([], done.append)
+    assert len(done) == 100
