@@ -11,6 +11,7 @@ Shapes: pictures [n, h, w, c], kernels k [kh, kw, c, o] with c channels that go 
 """
 
 import re
+from itertools import pairwise
 
 from chapters.ch06_adam import AdamModel
 from chapters.config import Option, one_of, padding, positive_int, positive_pair
@@ -18,6 +19,7 @@ from chapters.summary import products_a_row
 from chapters.training import check_rows
 from mathlib import team
 from mathlib.backend import to_device, to_host, xp
+from mathlib.columns import arranged
 from mathlib.conv import conv2d, conv2d_dw, conv2d_dx
 from mathlib.errors import ConfigError
 from mathlib.functions import ACTIVATIONS, activate, activate_grad
@@ -58,6 +60,7 @@ class CnnBasicModel(AdamModel):
         self.show_maps = show_maps
         super().__init__(name, dataset, hconfigs)
         self.products = products_a_row(self.structure)
+        self.activate_after_pooling()
 
     # Layers of any type
 
@@ -145,19 +148,20 @@ class CnnBasicModel(AdamModel):
         """k [kh, kw, c, o] and b [o]; the places of the kernel on the picture are worked out once and kept."""
         places = self.alloc_windows(input_shape, hconfig)
         kernel, bias = self.alloc_param_pair((*hconfig['ksize'], input_shape[2], hconfig['chn']))
-        pm = {'k': kernel, 'b': bias, 'state': {'windows': places}}
+        pm = {'k': kernel, 'b': bias, 'state': {'windows': places, 'actfunc': hconfig['actfunc']}}
         return pm, (*places.output_sides, hconfig['chn'])
 
     def forward_conv_layer(self, x, hconfig, pm):
         """y = actfunc(x * k + b), where * slides the kernel over the picture. x [n, h, w, c] -> y [n, h', w', o]."""
-        y = conv2d(x, pm['k'], pm['b'], pm['state']['windows'], hconfig['actfunc'])
+        x = arranged(x, pm['state']['windows'])
+        y = conv2d(x, pm['k'], pm['b'], pm['state']['windows'], pm['state']['actfunc'])
         return y, [x, y]
 
     def backprop_conv_layer(self, G_y, hconfig, pm, aux):
         """G_y [n, h', w', o] -> G_x [n, h, w, c], None for the first layer that learns; hands in G_k and G_b."""
         x, y = aux
         places = pm['state']['windows']
-        G = activate_grad(hconfig['actfunc'], G_y, y)
+        G = activate_grad(pm['state']['actfunc'], G_y, y)
         G_k, G_b = conv2d_dw(x, G, places)
         self.update_param(pm, 'k', G_k)
         self.update_param(pm, 'b', G_b)
@@ -168,15 +172,32 @@ class CnnBasicModel(AdamModel):
     def alloc_max_layer(self, input_shape, hconfig):
         """Nothing to learn, only the places of the windows."""
         places = self.alloc_windows(input_shape, hconfig)
-        return {'state': {'windows': places}}, (*places.output_sides, input_shape[2])
+        return {'state': {'windows': places, 'actfunc': 'none'}}, (*places.output_sides, input_shape[2])
 
     def forward_max_layer(self, x, hconfig, pm):
         """The largest pixel of every window, each channel for itself. x [n, h, w, c] -> y [n, h', w', c]."""
-        return max_pool(x, pm['state']['windows'])
+        largest, aux = max_pool(x, pm['state']['windows'])
+        y = activate(pm['state']['actfunc'], largest)
+        return y, [y, aux]
 
     def backprop_max_layer(self, G_y, hconfig, pm, aux):
         """G_y [n, h', w', c] -> G_x [n, h, w, c]: each number goes to the pixel that was the largest."""
-        return max_pool_dx(G_y, pm['state']['windows'], aux)
+        y, aux_pool = aux
+        G = activate_grad(pm['state']['actfunc'], G_y, y)
+        return max_pool_dx(G, pm['state']['windows'], aux_pool)
+
+    def activate_after_pooling(self):
+        """Let max pooling that follows a convolution come before its activation: the same numbers, fewer to activate.
+
+        All activation functions rise, so the largest of their outputs is the output of the largest. A reader's own conv
+        or max layer is left alone.
+        """
+        names = [f'{step}_{kind}_layer' for step in ('forward', 'backprop') for kind in ('conv', 'max')]
+        if any(getattr(type(self), name) is not getattr(CnnBasicModel, name) for name in names):
+            return
+        for conv, pool in pairwise(self.structure):
+            if (conv.layer.type, pool.layer.type) == ('conv', 'max'):
+                conv.pm['state']['actfunc'], pool.pm['state']['actfunc'] = 'none', conv.layer['actfunc']
 
     # avg
 
@@ -224,7 +245,8 @@ class CnnBasicModel(AdamModel):
         maps = []
         for layer, pm, _, _ in self.structure:
             x, _ = self.forward_layer(x, layer, pm)
-            maps.append((layer.path, to_host(x)))
+            late = layer.type == 'conv' and pm['state']['actfunc'] != layer['actfunc']
+            maps.append((layer.path, to_host(activate(layer['actfunc'], x) if late else x)))
         return maps
 
     def visualize_rows(self, x, y):

@@ -24,22 +24,43 @@ SMALL_PRODUCT = 1_000_000
 SMALL_KERNEL = 4096
 # Fewer rows than this in one product, and the BLAS spends its time on the kernel matrix.
 LEAST_ROWS = 512
+# A strip of rows of windows may be so many times as large as a usual block: it is read once, and by long steps.
+STRIPS = 8
+# `arranged` keeps no more numbers than this.
+KEPT = 1 << 22
 # With fewer channels than this, copying window by window is copying crumbs.
 CRUMBS = 5
 
 
 def by_planes(x, windows):
     """Whether column_blocks takes x in planes; then y may be in planes too, otherwise its channels are innermost."""
+    if isinstance(x, Lines):
+        return True
     in_planes = planes.are_planes(x) and planes.wide(len(x), windows.columns.count)
     return backend.name == 'numpy' and (in_planes or x.shape[3] < CRUMBS)
 
 
+def arranged(x, windows):
+    """x as column_blocks works on it, for those who go through the same windows twice; x itself where that is no gain.
+
+    Maps in planes become Lines, unless these would be too large to keep.
+    """
+    if not by_planes(x, windows):
+        return x
+    x = planes.ordered(x, True)
+    every = slice(0, len(x)), slice(0, windows.rows.count)
+    count = Lines.count(x, windows, *every)
+    return Lines(x, windows, *every) if count * (1 + windows.ksize[0]) <= KEPT else x
+
+
 def column_blocks(x, windows, y):
-    """Yield (X, Y) for blocks that together cover all windows on x [n, h, w, c].
+    """Yield (X, Y) for blocks that together cover all windows on x [n, h, w, c], or on what `arranged` made of it.
 
     X is [..., windows, kh*kw*c], in memory that the next block uses again; Y [..., windows, o] is a view of
     y [n, oh, ow, o], which is contiguous, in planes only where `by_planes` allows.
     """
+    if isinstance(x, Lines):
+        return [x.matched(y)]
     if by_planes(x, windows):
         return _plane_blocks(planes.ordered(x, True), windows, y)
     return _window_blocks(x, windows, y)
@@ -111,57 +132,71 @@ def _divisor(count, limit):
 
 def _plane_blocks(x, windows, y):
     """Blocks of rows of windows, for a map in planes."""
-    rows, columns = windows.rows, windows.columns
-    n, width, each = len(x), columns.count, columns.kernel * x.shape[3]
-    k, o = rows.kernel * each, y.shape[3]
+    n, o, width = len(x), y.shape[3], windows.columns.count
+    k = math.prod(windows.ksize) * x.shape[3]
     together = n if n >= planes.MANY else max(1, SMALL_PRODUCT // (k * o * width))
     for first in range(0, n, together):
         images = slice(first, min(first + together, n))
         pixels = (images.stop - images.start) * width
-        for strip in scratch.blocks(rows.count, (rows.step * each + o) * pixels):
-            lines = _lines(x, windows, images, strip)
-            piece = _spread(pixels, x.itemsize) * x.itemsize
-            shape = strip.stop - strip.start, k, pixels
-            X = as_strided(lines, shape, (rows.step * each * piece, piece, x.itemsize)).transpose(0, 2, 1)
-            yield _matched(X, y[images, strip], planes.are_planes(y))
+        each = windows.rows.step * windows.columns.kernel * x.shape[3] + o
+        for rows in scratch.blocks(windows.rows.count, each * pixels // STRIPS):
+            # Kept here until the next block: with its last user a Frame's memory goes to whoever asks next.
+            lines = Lines(x, windows, images, rows)
+            yield lines.matched(y)
 
 
-def _matched(X, y, in_planes):
-    """X [rows, n*ow, k] with the part y [n, rows, ow, o] of a map, both as [rows, ..., windows, k or o]."""
-    part = planes.as_planes(y)
-    o, rows, *pixels = part.shape
-    if in_planes:
-        return X, part.reshape(o, rows, -1).transpose(1, 2, 0)
-    return X.reshape(rows, *pixels, -1), part.transpose(1, 2, 3, 0)
+class Lines:
+    """What some rows of windows see of a map in planes: line by line of the map, [lines, kw, c, n*ow].
 
-
-def _lines(x, windows, images, strip):
-    """What a strip of rows of windows sees: a map [lines, kw, c, n, ow], line by line for each place in a window's row.
-
-    n and ow lie in memory as they do in x.
+    x: a map in planes; images, rows: slices of the output. n and ow lie in memory as they do in x.
     """
-    rows, columns = windows.rows, windows.columns
-    top = rows.start + strip.start * rows.step
-    count = (strip.stop - strip.start - 1) * rows.step + rows.kernel
-    n = images.stop - images.start
-    space = scratch.buffer(
-        'lines', (count, columns.kernel, x.shape[3], _spread(n * columns.count, x.itemsize)), x.dtype
-    )
-    lines = space[..., : n * columns.count]
-    if len(x) >= planes.MANY:
-        lines = lines.reshape(*lines.shape[:3], columns.count, n).swapaxes(3, 4)
-    else:
-        lines = lines.reshape(*lines.shape[:3], n, columns.count)
-    inside = slice(max(0, -top), max(0, -top, min(count, rows.size - top)))
-    lines[: inside.start] = 0
-    lines[inside.stop :] = 0
-    source = x[images, top + inside.start : top + inside.stop].transpose(1, 3, 0, 2)
-    for place in range(columns.kernel):
-        outputs, pixels = columns.reach(place)
-        lines[inside, place, :, :, : outputs.start] = 0
-        lines[inside, place, :, :, outputs.stop :] = 0
-        lines[inside, place, :, :, outputs] = source[..., pixels]
-    return lines
+
+    @staticmethod
+    def count(x, windows, images, rows):
+        """How many numbers they are."""
+        lines = (rows.stop - rows.start - 1) * windows.rows.step + windows.rows.kernel
+        return lines * windows.columns.kernel * x.shape[3] * (images.stop - images.start) * windows.columns.count
+
+    def __init__(self, x, windows, images, rows):
+        self.shape, self.dtype = x.shape, x.dtype
+        self.windows, self.images, self.rows = windows, images, rows
+        self.pixels = (images.stop - images.start) * windows.columns.count
+        self._length = _spread(self.pixels, x.itemsize)
+        self._copy(x)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def _copy(self, x):
+        """Copy the lines, one place of the window's row after the other; what lies outside of x stays 0."""
+        down, across, c = self.windows.rows, self.windows.columns, self.shape[3]
+        top = down.start + self.rows.start * down.step
+        count = (self.rows.stop - self.rows.start - 1) * down.step + down.kernel
+        first, last = max(0, -top), min(count, down.size - top)
+        n, many = self.images.stop - self.images.start, len(x) >= planes.MANY
+        self._frame = scratch.Frame((across, first, last, many), (count, across.kernel, c, self._length), self.dtype)
+        lines = self._frame.array[first : max(first, last), ..., : self.pixels]
+        if many:
+            lines = lines.reshape(*lines.shape[:3], across.count, n).swapaxes(3, 4)
+        else:
+            lines = lines.reshape(*lines.shape[:3], n, across.count)
+        source = x[self.images, top + first : top + max(first, last)].transpose(1, 3, 0, 2)
+        for place in range(across.kernel):
+            outputs, pixels = across.reach(place)
+            lines[:, place, :, :, outputs] = source[..., pixels]
+
+    def matched(self, y):
+        """The matrices X of all windows, [rows, ..., windows, kh*kw*c], and Y [rows, ..., windows, o], a view of y."""
+        size, c = self._frame.array.itemsize, self.shape[3]
+        rows, columns = self.windows.rows, self.windows.columns
+        piece = self._length * size
+        shape = self.rows.stop - self.rows.start, math.prod(self.windows.ksize) * c, self.pixels
+        X = as_strided(self._frame.array, shape, (rows.step * columns.kernel * c * piece, piece, size))
+        Y = planes.as_planes(y[self.images, self.rows])
+        o, count, *pixels = Y.shape
+        if planes.are_planes(y):
+            return X.transpose(0, 2, 1), Y.reshape(o, count, -1).transpose(1, 2, 0)
+        return X.transpose(0, 2, 1).reshape(count, *pixels, -1), Y.transpose(1, 2, 3, 0)
 
 
 def _spread(count, itemsize):

@@ -10,10 +10,11 @@ Shapes: x [n, h, w, c], kernel w (kh, kw, c, o), bias b (o,), y [n, oh, ow, o]. 
 """
 
 import math
+from functools import cache
 
 from mathlib import planes, scratch, winograd
 from mathlib.backend import xp
-from mathlib.columns import LEAST_ROWS, by_planes, column_blocks
+from mathlib.columns import LEAST_ROWS, Lines, by_planes, column_blocks
 from mathlib.functions import activate_inplace
 from mathlib.windows import Axis, Windows
 
@@ -23,7 +24,7 @@ MOVE = 15
 
 def conv2d(x, w, b, windows, actfunc='none'):
     """y = actfunc(x * w + b), [n, oh, ow, o]. b may be None. windows: mathlib.windows.Windows on x's pictures."""
-    if winograd.pays(len(x), *w.shape[2:], windows):
+    if not isinstance(x, Lines) and winograd.pays(len(x), *w.shape[2:], windows):
         return winograd.conv2d(x, w, b, windows, actfunc)
     o = w.shape[3]
     kernel = w.reshape(-1, o)
@@ -48,7 +49,7 @@ def _product(X, kernel, Y):
 def conv2d_dw(x, G_y, windows):
     """(G_w (kh, kw, c, o), G_b (o,)): the gradients of a loss by kernel and bias, from G_y [n, oh, ow, o]."""
     c, o = x.shape[3], G_y.shape[3]
-    if winograd.pays(len(x), c, o, windows):
+    if not isinstance(x, Lines) and winograd.pays(len(x), c, o, windows):
         return winograd.conv2d_dw(x, G_y, windows), channel_sums(G_y)
     G_y = planes.ordered(G_y, by_planes(x, windows) and planes.are_planes(G_y))
     G_w = None
@@ -70,16 +71,18 @@ def channel_sums(G_y):
 
 def conv2d_dx(G_y, w, windows):
     """G_x [n, h, w, c], from G_y [n, oh, ow, o] and the kernel w."""
-    mirrored = Windows(_mirrored(windows.rows), _mirrored(windows.columns))
+    mirrored = _mirrored(windows)
     if windows.stride != (1, 1) or _scattering_pays(G_y, w, windows, mirrored):
         return _scattered(G_y, w, windows)
     turned = xp.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
     return conv2d(G_y, turned, None, mirrored)
 
 
-def _mirrored(axis):
-    """The windows, on the outputs of a stride-1 axis, of the outputs that read each pixel."""
-    return Axis(axis.count, axis.kernel, 1 - axis.kernel - axis.start, 1, axis.size)
+@cache
+def _mirrored(windows):
+    """The windows, on the outputs of stride-1 windows, of the outputs that read each pixel."""
+    axes = windows.rows, windows.columns
+    return Windows(*(Axis(a.count, a.kernel, 1 - a.kernel - a.start, 1, a.size) for a in axes))
 
 
 def _scattering_pays(G_y, w, windows, mirrored):

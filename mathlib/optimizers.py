@@ -62,13 +62,20 @@ class Adam:
 
     def _update(self, values, gradients, s, t, learning_rate):
         """One step on one block; all are views of equal length, changed in place but for the gradients."""
+        part = scratch.buffer('adam', values.shape, values.dtype)
+        xp.multiply(gradients, 1 - self.ro_1, out=part)
         s *= self.ro_1
-        s += (1 - self.ro_1) * gradients
+        s += part
+        xp.square(gradients, out=part)
+        part *= 1 - self.ro_2
         t *= self.ro_2
-        t += (1 - self.ro_2) * xp.square(gradients)
-        spread = xp.sqrt(t * (1 / (1 - self.ro_2**self.step)))
-        spread += self.epsilon
-        values -= (learning_rate / (1 - self.ro_1**self.step)) * (s / spread)
+        t += part
+        xp.multiply(t, 1 / (1 - self.ro_2**self.step), out=part)
+        xp.sqrt(part, out=part)
+        part += self.epsilon
+        xp.divide(s, part, out=part)
+        part *= learning_rate / (1 - self.ro_1**self.step)
+        values -= part
 
     def _flush(self):
         """Set to zero what lies within NEGLIGIBLE times the smallest normal number of the float type."""

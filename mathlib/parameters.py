@@ -13,8 +13,8 @@ from mathlib import backend, scratch, team
 from mathlib.backend import xp
 from mathlib.errors import BookError
 
-# An optimiser goes through so many flat vectors at once: values, gradients, two running means and as many in between.
-VECTORS = 8
+# An optimiser goes through so many flat vectors at once: values, gradients and two running means.
+VECTORS = 4
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ one over its columns and then over its rows, so everything here works along one 
 of k x k pixels instead of k * k. Places outside the picture are never the maximum and do not count in an average.
 """
 
+from functools import cache
+
 import numpy as np
 
 from mathlib import planes
@@ -96,7 +98,7 @@ def _to_maximum(G_y, x, y, number, axis):
 def _to_maximum_of_two(G_y, x, number, axis):
     """The same for windows of two pixels side by side, by far the most frequent ones."""
     (_, _, first), (_, _, second) = _places(number, axis)
-    G_x = xp.zeros_like(x) if axis.count * 2 < axis.size else xp.empty_like(x)
+    G_x = xp.empty_like(x) if axis.covered else xp.zeros_like(x)
     xp.multiply(G_y, x[second] > x[first], out=G_x[second])
     xp.subtract(G_y, G_x[second], out=G_x[first])
     return G_x
@@ -105,22 +107,20 @@ def _to_maximum_of_two(G_y, x, number, axis):
 def _to_all(G_y, number, axis):
     """The gradient by x of the sum along one axis: every pixel of a window gets the whole of it."""
     shape = (*G_y.shape[:number], axis.size, *G_y.shape[number + 1 :])
-    G_x = xp.zeros_like(G_y, shape=shape)
+    apart = axis.kernel <= axis.step
+    G_x = xp.empty_like(G_y, shape=shape) if apart and axis.covered else xp.zeros_like(G_y, shape=shape)
     for _, outputs, pixels in _places(number, axis):
-        G_x[pixels] += G_y[outputs]
+        if apart:
+            G_x[pixels] = G_y[outputs]
+        else:
+            G_x[pixels] += G_y[outputs]
     return G_x
 
 
+@cache
 def _shares(windows, dtype):
     """1 / the number of pixels that each window sees, as [oh, ow, 1]; a plain number where all see equally many."""
-    rows, columns = (_seen(axis) for axis in (windows.rows, windows.columns))
-    counts = rows[:, None] * columns[None, :]
-    if (counts == counts[0, 0]).all():
-        return 1 / int(counts[0, 0])
-    return xp.asarray((1 / counts)[:, :, None].astype(dtype))
-
-
-def _seen(axis):
-    """How many real pixels each window along an axis sees, a host array [count]."""
-    starts = axis.start + axis.step * np.arange(axis.count)
-    return np.minimum(starts + axis.kernel, axis.size) - np.maximum(starts, 0)
+    rows, columns = windows.rows.seen, windows.columns.seen
+    if len({*rows}) == len({*columns}) == 1:
+        return 1 / (rows[0] * columns[0])
+    return xp.asarray((1 / np.outer(rows, columns))[:, :, None].astype(dtype))

@@ -15,6 +15,10 @@ from mathlib.backend import xp
 # works best on the whole batch, up to what its memory allows.
 BLOCK = 1 << 18 if backend.name == 'numpy' else 1 << 27
 
+# How many Frames of one kind wait to be used again, and how many bytes one of them may have.
+FRAMES = 8
+FRAME = 1 << 24
+
 _kept = threading.local()
 
 
@@ -31,6 +35,27 @@ def buffer(purpose, shape, dtype):
     if flat is None or flat.size < size:
         flat = _kept.__dict__[key] = xp.empty(size, dtype=dtype)
     return flat[:size].reshape(shape)
+
+
+class Frame:
+    """An array with a frame of zeros around what is written to it.
+
+    `array` is all zero when it is new. When the Frame is no longer used, its memory goes to the next one for an equal
+    `key`, shape and type, so whoever writes must leave the same places alone for an equal key.
+    """
+
+    _free = {}
+
+    def __init__(self, key, shape, dtype):
+        self._key = key, shape, dtype
+        waiting = self._free.get(self._key)
+        self.array = waiting.pop() if waiting else xp.zeros(shape, dtype=dtype)
+
+    def __del__(self):
+        if backend.name == 'numpy' and self.array.nbytes <= FRAME:
+            waiting = self._free.setdefault(self._key, [])
+            if len(waiting) < FRAMES:
+                waiting.append(self.array)
 
 
 def blocks(count, each, least=1):

@@ -48,6 +48,11 @@ class Axis:
         """Whether the windows stand side by side inside the axis, neither overlapping nor reaching out of it."""
         return self.kernel == self.step and self.start >= 0 and self.after == 0
 
+    @cached_property
+    def covered(self):
+        """Whether tiles leave no pixel over."""
+        return self.tiles and self.count * self.step == self.size
+
     def part(self, outputs):
         """The Axis of some of the outputs, a slice."""
         return replace(self, start=self.start + outputs.start * self.step, count=outputs.stop - outputs.start)
@@ -58,12 +63,25 @@ class Axis:
         Returns (outputs, pixels): two slices of equal length, of the outputs and of the axis, such that output i of
         the first reads pixel i of the second. Both are empty where every window's `offset` lies outside.
         """
+        return self._reaches[offset]
+
+    @cached_property
+    def _reaches(self):
+        return [self._reach(offset) for offset in range(self.kernel)]
+
+    def _reach(self, offset):
         first = max(0, -((self.start + offset) // self.step))
         last = min(self.count - 1, (self.size - 1 - self.start - offset) // self.step)
         if last < first:
             return slice(0, 0), slice(0, 0)
         pixel = self.start + offset + first * self.step
         return slice(first, last + 1), slice(pixel, pixel + (last - first) * self.step + 1, self.step)
+
+    @cached_property
+    def seen(self):
+        """How many real pixels each window sees: a tuple of `count` numbers."""
+        starts = [self.start + i * self.step for i in range(self.count)]
+        return tuple(min(start + self.kernel, self.size) - max(start, 0) for start in starts)
 
 
 def same(size, kernel, step):

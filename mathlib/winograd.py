@@ -46,7 +46,7 @@ _A, _G, _B = _bases()
 LEAST_CHANNELS = 32
 # What it costs to bring the kernel into the other basis and to read it from there, measured in products.
 KERNEL_COST = 3600
-# The 36 products are large enough that blocks of so many times the usual size are faster: the kernel is read less often.
+# Blocks of so many times the usual size are faster here, because the kernel, four times as large, is read less often.
 BLOCKS = 4
 LEAST_TILES = 128
 _constants = {}

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from mathlib import planes, scratch, winograd
+from mathlib import planes, scratch, team, winograd
 from mathlib.backend import precision, to_device, to_host
 from mathlib.conv import channel_sums, conv2d, conv2d_dw, conv2d_dx
 from mathlib.functions import ACTIVATIONS, activate
@@ -308,3 +308,14 @@ def test_channel_sums(shape, in_planes, dtype):
         sums = channel_sums(planes.ordered(to_device(host_map), in_planes))
     assert str(sums.dtype) == dtype
     assert to_host(sums).tolist() == host_map.sum(axis=(0, 1, 2)).tolist()
+
+
+def test_threads_on_planes_do_not_take_each_others_memory(monkeypatch):
+    """With small blocks, so that memory is given away and asked for all the time."""
+    place, (x, w, _, _) = drawn((8, (40, 40), 7, 2, 3, 3, 40), 'float32')
+    x, w = to_device(x), to_device(w)
+    expected = to_host(conv2d(x, w, None, place))
+    monkeypatch.setattr(scratch, 'BLOCK', 2000)
+    for _ in range(5):
+        found = team.run(4, lambda member: to_host(conv2d(x[member.part(8)], w, None, place)))
+        np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-4, atol=1e-4)
