@@ -23,6 +23,7 @@ from mathlib.columns import arranged
 from mathlib.conv import conv2d, conv2d_dw, conv2d_dx
 from mathlib.errors import ConfigError
 from mathlib.functions import ACTIVATIONS, activate, activate_grad
+from mathlib.linear import product
 from mathlib.pool import avg_pool, avg_pool_dx, check_windows, max_pool, max_pool_dx
 from mathlib.windows import windows
 
@@ -131,7 +132,7 @@ class CnnBasicModel(AdamModel):
     def forward_full_layer(self, x, hconfig, pm):
         """y = actfunc(x w + b). x [n, ...] -> y [n, width]."""
         flat = x.reshape(len(x), -1)
-        y = activate(hconfig['actfunc'], xp.matmul(flat, pm['w']) + pm['b'])
+        y = activate(hconfig['actfunc'], product(flat, pm['w']) + pm['b'])
         return y, [flat, y, x.shape]
 
     def backprop_full_layer(self, G_y, hconfig, pm, aux):

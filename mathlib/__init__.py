@@ -8,6 +8,7 @@ rng            the book's stream of random numbers
 functions      relu, sigmoid, tanh, softmax and their derivatives
 windows        where the kernels of convolution and pooling stand
 conv           convolution forward and back; columns (im2col) and winograd do the work
+linear         the product of a full layer, shared by its columns
 pool           max and average pooling forward and back
 planes         the order of a map's numbers in memory
 scratch        buffers that are used again, and blocks of work that fit the cache

@@ -42,9 +42,14 @@ class Member:
         """This member's share of range(count), as a slice."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
+    def gather(self, value):
+        """The values of all members in the order of the ranks: every member must call this."""
+        return [value] if self.size == 1 else self._meeting.gather(self.rank, value)
+
     def all_reduce(self, array):
-        """The sum of the members' arrays, the same for all: every member must call this, each with an equal shape."""
-        return array if self.size == 1 else self._meeting.sum(self.rank, array)
+        """The sum of the members' arrays, the same bits for all and in every run: every member must call this."""
+        first, *others = self.gather(array)
+        return sum(others, start=first)
 
 
 class _Meeting:
@@ -52,15 +57,15 @@ class _Meeting:
 
     def __init__(self, size):
         self.barrier = threading.Barrier(size)
-        self._arrays = [None] * size
+        self._values = [None] * size
 
-    def sum(self, rank, array):
-        """All arrays added up in the order of the ranks, so that every member and every run gets the same bits."""
-        self._arrays[rank] = array
+    def gather(self, rank, value):
+        """All members' values. Nobody goes on to the next meeting before everybody has read them."""
+        self._values[rank] = value
         self.barrier.wait()
-        total = sum(self._arrays[1:], start=self._arrays[0])
+        values = list(self._values)
         self.barrier.wait()
-        return total
+        return values
 
 
 ALONE = Member()

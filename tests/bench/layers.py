@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from mathlib import backend, pool
 from mathlib.backend import to_device, xp
 from mathlib.functions import activate, activate_grad
+from mathlib.linear import product
 from mathlib.team import member
 from mathlib.windows import pair, windows
 
@@ -177,7 +178,7 @@ class Full:
         return {'w': draw((inputs, self.width)) * math.sqrt(2 / inputs), 'b': 0.1 * draw((self.width,))}, (self.width,)
 
     def forward(self, pm, x, run):
-        y = activate(self.actfunc, xp.matmul(x.reshape(len(x), -1), pm['w']) + pm['b'])
+        y = activate(self.actfunc, product(x.reshape(len(x), -1), pm['w']) + pm['b'])
         return y, (x, y)
 
     def backward(self, pm, G_y, aux, run, wanted):

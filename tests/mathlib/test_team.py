@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from mathlib import backend, settings, team
+from mathlib import backend, linear, settings, team
 from mathlib.backend import to_device, to_host
 
 
@@ -47,6 +47,20 @@ def test_members_can_meet_more_than_once():
         return backend.scalar(total[0])
 
     assert team.run(2, work) == [0.5, 0.5]
+
+
+def test_gather_gives_everyone_all_values():
+    assert team.run(3, lambda member: member.gather(member.rank * 10)) == [[0, 10, 20]] * 3
+    assert team.member().gather('mine') == ['mine']
+
+
+@pytest.mark.parametrize('rows', [2, 5, 33, 100])
+def test_a_product_with_large_weights_is_that_of_one_member_alone(rows, monkeypatch):
+    monkeypatch.setattr(linear, 'LARGE', 10)
+    draws = np.random.RandomState(0)
+    x, w = (to_device(draws.normal(size=shape)) for shape in ((rows, 4), (4, 7)))
+    parts = team.run(2, lambda member: to_host(linear.product(x[member.part(rows)], w)))
+    np.testing.assert_allclose(np.concatenate(parts), to_host(x) @ to_host(w), rtol=1e-5)
 
 
 def test_outside_of_a_team_there_is_one_member():
