@@ -60,6 +60,11 @@ def to_host(array):
     return array if isinstance(array, np.ndarray) else np.asarray(array) if name == 'numpy' else xp.asnumpy(array)
 
 
+def fused(function):
+    """A function of device arrays, element by element, as one pass over them on a GPU; on NumPy the function itself."""
+    return function if name == 'numpy' else xp.fuse()(function)
+
+
 def scalar(array):
     """A 0-d device array as a Python float; on a GPU this waits for the result and transfers it."""
     return float(array)

@@ -27,7 +27,7 @@ LEAST_ROWS = 512
 # A strip of rows of windows may be so many times as large as a usual block: it is read once, and by long steps.
 STRIPS = 8
 # `arranged` keeps no more numbers than this.
-KEPT = 1 << 22
+KEPT = 1 << 20
 # With fewer channels than this, copying window by window is copying crumbs.
 CRUMBS = 5
 
@@ -49,8 +49,7 @@ def arranged(x, windows):
         return x
     x = planes.ordered(x, True)
     every = slice(0, len(x)), slice(0, windows.rows.count)
-    count = Lines.count(x, windows, *every)
-    return Lines(x, windows, *every) if count * (1 + windows.ksize[0]) <= KEPT else x
+    return Lines(x, windows, *every) if Lines.count(x, windows, *every) <= KEPT else x
 
 
 def column_blocks(x, windows, y):

@@ -4,7 +4,7 @@ All take and return xp arrays of any shape and keep their float type. A derivati
 function's own result y, which the forward pass has at hand. None of them overflows for inputs of +-1e4.
 """
 
-from mathlib.backend import xp
+from mathlib.backend import fused, xp
 
 
 def relu(x):
@@ -49,9 +49,9 @@ def softmax(x):
 
 # actfunc: (the function of x, the gradient by x from G_y and y)
 _ACTIVATIONS = {
-    'relu': (relu, lambda G_y, y: G_y * (y > 0)),
-    'sigmoid': (sigmoid, lambda G_y, y: G_y * sigmoid_derv(y)),
-    'tanh': (tanh, lambda G_y, y: G_y * tanh_derv(y)),
+    'relu': (relu, fused(lambda G_y, y: G_y * (y > 0))),
+    'sigmoid': (sigmoid, fused(lambda G_y, y: G_y * sigmoid_derv(y))),
+    'tanh': (tanh, fused(lambda G_y, y: G_y * tanh_derv(y))),
     'none': (lambda x: x, lambda G_y, y: G_y),
 }
 ACTIVATIONS = tuple(_ACTIVATIONS)

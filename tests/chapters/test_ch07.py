@@ -290,3 +290,89 @@ def test_the_books_networks_have_the_books_shapes():
     assert shapes[3] == ([(96, 96, 6), (24, 24, 6), (24, 24, 12), (12, 12, 12), (5,)], 456 + 660 + 8645)
     sides = [(96, 96, 6), (48, 48, 6), (48, 48, 12), (24, 24, 12), (24, 24, 24), (8, 8, 24), (5,)]
     assert shapes[4] == (sides, 168 + 660 + 2616 + 7685)
+
+
+class AtOnce(CnnBasicModel):
+    """Every convolution has its activation before the pooling, as it is written."""
+
+    def activate_after_pooling(self):
+        pass
+
+
+POOLED_CONVS = [
+    ['conv', {'ksize': 3, 'chn': 4, 'actfunc': 'sigmoid'}],
+    ['max', {'stride': 2}],
+    ['conv', {'ksize': 2, 'chn': 3, 'actfunc': 'relu'}],
+    ['max', {'stride': 1, 'ksize': 2}],
+    ['conv', {'ksize': 1, 'chn': 3, 'actfunc': 'tanh'}],
+    ['avg', {'stride': 1, 'ksize': 2}],
+    ['conv', {'ksize': 2, 'chn': 5, 'actfunc': 'tanh'}],
+]
+
+
+def test_an_activation_after_the_pooling_changes_no_number():
+    x, y = batch(4, [7, 6, 3])
+    found = []
+    with precision('float64'):
+        for cls in (CnnBasicModel, AtOnce):
+            rng.seed(1)
+            model = cls('m', dummy(), POOLED_CONVS)
+            spread(model)
+            loss, output = model.compute_gradients(to_device(x), to_device(y))
+            maps = model.get_maps(x)
+            found.append([float(loss), to_host(output), to_host(model.parameters.gradients), *(m for _, m in maps)])
+            assert [m.shape[1:] for _, m in maps] == [placed.output_shape for placed in model.structure]
+    for ours, plain in zip(*found, strict=True):
+        assert ours == pytest.approx(plain, rel=1e-12, abs=1e-15)
+    # Where sigmoid, relu and tanh stand on the layers, whichever way they were computed.
+    first, third, last = (found[0][3 + n] for n in (0, 2, 6))
+    assert 0 < first.min() < first.max() < 1
+    assert third.min() == 0
+    assert -1 < last.min() < 0 < last.max() < 1
+
+
+@pytest.mark.parametrize('kind', ['conv', 'max'])
+def test_a_readers_own_conv_or_max_layer_gets_what_the_layers_are_written_to_give(kind):
+    seen = []
+
+    def noted(self, x, hconfig, pm):
+        y, aux = getattr(super(Own, self), f'forward_{kind}_layer')(x, hconfig, pm)
+        seen.append(to_host(y if kind == 'conv' else x))
+        return y, aux
+
+    Own = type('Own', (CnnBasicModel,), {f'forward_{kind}_layer': noted})
+    x, _ = batch(2, [7, 6, 3])
+    with precision('float64'):
+        model = Own('m', dummy(), POOLED_CONVS[:2])
+        spread(model)
+        model.get_output(x)
+    assert len(seen) == 1
+    assert 0 < seen[0].min() < seen[0].max() < 1
+
+
+def test_a_readers_own_layer_is_shared_by_a_team(monkeypatch):
+    """Each thread sees its rows only; what all of them hand in adds up."""
+    monkeypatch.setattr('mathlib.team.PRODUCTS_A_MEMBER', 1)
+    monkeypatch.setattr('mathlib.team.PRODUCTS_A_WEIGHT', 0)
+    x, y = batch(5, [7, 6, 3])
+    gradients = []
+    with precision('float64'):
+        for workers in (1, 2):
+            monkeypatch.setattr('mathlib.settings.workers', workers)
+            rng.seed(1)
+            model = Scaling('m', dummy(), [['scale', {'start': 2}], CONV, ['max', {'stride': 2}], 5])
+            model.compute_gradients(to_device(x), to_device(y))
+            gradients.append({name: to_host(gradient).copy() for name, _, gradient in model.parameters.items()})
+    assert (gradients[0]['hidden.0.s'] != 0).all()
+    for name, gradient in gradients[0].items():
+        assert gradients[1][name] == pytest.approx(gradient, rel=1e-10, abs=1e-15)
+
+
+def test_a_team_is_as_large_as_the_work_is(monkeypatch):
+    """Counted by hand for flowers_model_4: each kernel at each place, and the output layer."""
+    asked = []
+    monkeypatch.setattr('mathlib.team.size', lambda *work: asked.append(work) or 1)
+    model = CnnBasicModel('m', dummy(96, 96, 3, 5), EXPERIMENTS['ch07_flowers_model_4'].hconfigs)
+    model.team_size(10)
+    convs = 96 * 96 * 27 * 6 + 48 * 48 * 54 * 12 + 24 * 24 * 108 * 24
+    assert asked == [(10, 10 * (convs + 8 * 8 * 24 * 5), 11129)]

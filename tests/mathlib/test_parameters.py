@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mathlib import backend
+from mathlib import backend, team
 from mathlib.backend import to_device, to_host
 from mathlib.errors import BookError
 from mathlib.optimizers import Adam, GradientDescent
@@ -166,3 +166,76 @@ def test_values_that_are_not_finite_are_found(tree):
     assert store.are_finite()
     store.values[3] = float('inf')
     assert not store.are_finite()
+
+
+def test_gradients_of_all_members_add_up(tree):
+    store = ParameterStore(tree)
+    pm, parts = tree['hidden'][0], [to_device(np.full(3, number)) for number in (1.0, 10.0, 100.0)]
+
+    def work(member):
+        store.file(pm, 'b', parts[member.rank])
+        store.file(pm, 'b', parts[member.rank])
+
+    for _ in range(2):
+        store.begin()
+        team.run(3, work)
+        store.complete()
+        assert to_host(store.gradients).tolist() == [0] * 6 + [222] * 3 + [0] * 3
+
+
+def test_a_member_may_file_less_than_another_and_nothing_stays_for_the_next_step(tree):
+    store = ParameterStore(tree)
+    pm, ones = tree['hidden'][0], to_device(np.ones(3))
+
+    def file_everywhere(member):
+        store.file(pm, 'b', ones)
+        store.file(tree['output'], 'w', to_device(np.full((3, 1), 5.0)))
+
+    team.run(2, file_everywhere)
+    store.complete()
+    assert to_host(store.gradients).tolist() == [0] * 6 + [2] * 3 + [10] * 3
+    team.run(2, lambda member: store.file(pm, 'b', ones) if member.rank == 1 else None)
+    store.complete()
+    assert to_host(store.gradients).tolist() == [0] * 6 + [1] * 3 + [0] * 3
+    store.file(pm, 'b', ones)
+    store.complete()
+    assert to_host(store.gradients).tolist() == [0] * 6 + [1] * 3 + [0] * 3
+
+
+def test_what_a_team_had_filed_before_it_was_interrupted_is_forgotten(tree):
+    store = ParameterStore(tree)
+    pm = tree['hidden'][0]
+    team.run(3, lambda member: store.file(pm, 'b', to_device(np.full(3, 7.0))))
+    store.begin()
+    store.file(pm, 'b', to_device(np.ones(3)))
+    store.complete()
+    assert to_host(store.gradients).tolist() == [0] * 6 + [1] * 3 + [0] * 3
+
+
+def test_the_sum_of_the_members_does_not_depend_on_who_files_first(tree):
+    """In the order of the ranks, so that a run gives the same bits again."""
+    store = ParameterStore(tree)
+    pm, values = tree['hidden'][0], [1e8, 1.0, -1e8]
+    expected = (np.float32(1e8) + np.float32(1)) + np.float32(-1e8) if backend.dtype == np.float32 else 1.0
+
+    def work(order):
+        def file(member):
+            for rank in order:
+                if rank == member.rank:
+                    store.file(pm, 'b', to_device(np.full(3, values[rank])))
+                member.gather(rank)
+
+        return file
+
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        store.begin()
+        team.run(3, work(order))
+        store.complete()
+        assert to_host(store.gradients)[6:9].tolist() == [expected] * 3
+
+
+def test_adam_leaves_the_gradients_as_they_are():
+    store, give = one_parameter(1.0)
+    give(4.0)
+    Adam().update(store, 0.1)
+    assert to_host(store.gradients).tolist() == [4.0]

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from mathlib import backend, planes, scratch
-from mathlib.backend import to_device, to_host
+from mathlib.backend import precision, to_device, to_host
+from mathlib.columns import arranged
+from mathlib.conv import conv2d, conv2d_dw, conv2d_dx
+from mathlib.windows import windows
 
 
 def numbered(*shape):
@@ -151,3 +154,78 @@ def test_blocks_by_hand(monkeypatch):
     assert scratch.blocks(7, 30, least=5) == [slice(0, 5), slice(5, 7)]
     assert scratch.blocks(3, 1000) == [slice(0, 1), slice(1, 2), slice(2, 3)]
     assert scratch.blocks(3, 10) == [slice(0, 3)]
+
+
+# Frames: taken under keys that nothing else uses
+
+
+def frame(key, shape=(2, 3), dtype='float32'):
+    return scratch.Frame(key, shape, np.dtype(dtype))
+
+
+def test_a_frame_is_zero_and_its_memory_goes_to_the_next_one_when_it_is_no_longer_used():
+    first = frame('a frame')
+    assert to_host(first.array).tolist() == [[0, 0, 0], [0, 0, 0]]
+    first.array[0, 1:] = 5
+    second = frame('a frame')
+    assert to_host(second.array).tolist() == [[0, 0, 0], [0, 0, 0]]
+    del first
+    third = frame('a frame')
+    if backend.name == 'numpy':
+        assert to_host(third.array).tolist() == [[0, 5, 5], [0, 0, 0]]
+    third.array[...] = 7
+    assert to_host(second.array).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize('other', [('another frame',), ('one frame', (3, 2)), ('one frame', (2, 3), 'float64')])
+def test_another_kind_of_frame_has_memory_of_its_own(other):
+    frame('one frame').array[...] = 5
+    array = frame(*other).array
+    assert not to_host(array).any()
+
+
+def test_only_so_many_frames_of_so_many_bytes_wait(monkeypatch):
+    monkeypatch.setattr(scratch, 'FRAMES', 2)
+    monkeypatch.setattr(scratch, 'FRAME', 100)
+    for size, kept in ((25, 2), (26, 0)):
+        frames = [frame('waiting', (size,)) for _ in range(3)]
+        for each in frames:
+            each.array[...] = 1
+        del each
+        frames.clear()
+        again = [frame('waiting', (size,)) for _ in range(3)]
+        assert sum(int(to_host(each.array).any()) for each in again) == (kept if backend.name == 'numpy' else 0)
+
+
+# Many pictures: the batch innermost
+
+
+MANY_CASES = [
+    ((6, 9), 3, 1, 'SAME', 3, 5),
+    ((6, 9), (3, 5), 2, ((2, 0), (1, 3)), 8, 40),
+    ((7, 4), 2, 1, 'VALID', 20, 3),
+    ((5, 2), 3, 1, 4, 4, 70),
+]
+
+
+@pytest.mark.parametrize('case', MANY_CASES, ids=str)
+@pytest.mark.parametrize('in_planes', [False, True])
+def test_many_pictures_are_convolved_as_each_of_them_alone(case, in_planes, monkeypatch):
+    sides, ksize, stride, padding, c, o = case
+    place = windows(sides, ksize, stride, padding)
+    draws = np.random.RandomState(0)
+    shapes = (19, *sides, c), (*place.ksize, c, o), (o,), (19, *place.output_sides, o)
+    with precision('float64'):
+        x, w, b, G_y = (to_device(draws.normal(size=shape)) for shape in shapes)
+        x, G_y = (planes.ordered(each, in_planes) for each in (x, G_y))
+        kept = arranged(x, place)
+        y, G_x = to_host(conv2d(kept, w, b, place, 'tanh')), to_host(conv2d_dx(G_y, w, place))
+        G_w, G_b = map(to_host, conv2d_dw(kept, G_y, place))
+        singles = [(x[n : n + 1], G_y[n : n + 1]) for n in range(19)]
+        alone = [to_host(conv2d(one, w, b, place, 'tanh')) for one, _ in singles]
+        alone_dx = [to_host(conv2d_dx(G_one, w, place)) for _, G_one in singles]
+        alone_dw = [[to_host(part) for part in conv2d_dw(*pair, place)] for pair in singles]
+    assert y == pytest.approx(np.concatenate(alone), rel=1e-10, abs=1e-10)
+    assert G_x == pytest.approx(np.concatenate(alone_dx), rel=1e-10, abs=1e-10)
+    assert G_w == pytest.approx(sum(G for G, _ in alone_dw), rel=1e-10, abs=1e-10)
+    assert G_b == pytest.approx(sum(G for _, G in alone_dw), rel=1e-10, abs=1e-10)

@@ -121,3 +121,64 @@ def test_spread_does_every_part_once(monkeypatch):
     assert sorted(done) == list(range(100))
     team.spread([], done.append)
     assert len(done) == 100
+
+
+def test_inside_a_team_spread_does_every_part_once(monkeypatch):
+    monkeypatch.setattr(settings, 'workers', 3)
+
+    def work(member):
+        done = []
+        team.spread(list(range(100)), lambda part: done.append((part, threading.get_ident())))
+        return done
+
+    for done in team.run(2, work):
+        assert [part for part, _ in done] == list(range(100))
+        assert len({thread for _, thread in done}) == 1
+
+
+def test_spread_takes_more_than_one_thread_only_for_many_parts(monkeypatch):
+    monkeypatch.setattr(settings, 'workers', 3)
+
+    def members(count):
+        threads = set()
+        team.spread(list(range(count)), lambda _: threads.add(team.member().size))
+        return threads
+
+    assert members(2 * team.BLOCKS_A_MEMBER - 1) == {1}
+    assert members(2 * team.BLOCKS_A_MEMBER) == ({2} if backend.name == 'numpy' else {1})
+    assert members(100 * team.BLOCKS_A_MEMBER) == ({3} if backend.name == 'numpy' else {1})
+
+
+@pytest.mark.parametrize('failing', [{1}, {2}, {0, 1}, {0, 1, 2}])
+def test_after_an_error_the_threads_are_free_again(failing):
+    before = [info['num_threads'] for info in threadpoolctl.threadpool_info() if info['user_api'] == 'blas']
+
+    def work(member):
+        if member.rank in failing:
+            raise ValueError(f'row {member.rank}')
+        return member.gather(member.rank)
+
+    with pytest.raises(ValueError, match='row [012]'):
+        team.run(3, work)
+    after = [info['num_threads'] for info in threadpoolctl.threadpool_info() if info['user_api'] == 'blas']
+    assert after == before
+    assert team.member() is team.ALONE
+    assert team.run(3, lambda _: team.member().rank) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(('rows', 'together'), [(32, True), (33, False)])
+def test_members_share_large_weights_by_columns_while_their_rows_are_few(rows, together, monkeypatch):
+    """33 rows are 16 and 17, on either side of FEW_ROWS: both members must decide alike."""
+    monkeypatch.setattr(linear, 'LARGE', 10)
+    gathered = []
+    honest = team.Member.gather
+
+    def noted(member, value):
+        gathered.append(tuple(value.shape))
+        return honest(member, value)
+
+    monkeypatch.setattr(team.Member, 'gather', noted)
+    x, w = to_device(np.ones((rows, 4))), to_device(np.ones((4, 6)))
+    team.run(2, lambda member: linear.product(x[member.part(rows)], w))
+    inputs = [(len(range(rows)[part]), 4) for part in (slice(0, rows // 2), slice(rows // 2, rows))]
+    assert sorted(gathered) == sorted(inputs + [(rows, 3)] * (2 if together else 0))

@@ -27,7 +27,7 @@ def test_its_links_lead_to_files():
     assert [link for link in links if link and not (ROOT / link).exists()] == []
 
 
-@pytest.mark.parametrize('variable', ['BACKEND', 'DTYPE', 'DATA_DIR', 'BOOK_LANG'])
+@pytest.mark.parametrize('variable', ['BACKEND', 'DTYPE', 'DATA_DIR', 'WORKERS', 'BOOK_LANG'])
 def test_it_explains_every_setting(variable):
     assert f'`{variable}`' in README
     assert variable in settings.__doc__
