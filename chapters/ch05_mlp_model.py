@@ -227,7 +227,7 @@ class MlpModel(Model):
 
     def get_output(self, x):
         """The network's output for any number of inputs x [n, *input_shape]; returns a device array [n, outputs]."""
-        starts = range(0, len(x), ROWS_AT_ONCE)
+        starts = range(0, max(len(x), 1), ROWS_AT_ONCE)
         rows = min(len(x), ROWS_AT_ONCE)
         with enough_memory(self, f'computing the outputs of {rows} rows', 'chapters.ch05_mlp_model.ROWS_AT_ONCE'):
             parts = [self.forward_neuralnet(to_device(x[start : start + ROWS_AT_ONCE]))[0] for start in starts]

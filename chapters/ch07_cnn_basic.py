@@ -17,7 +17,7 @@ from chapters.ch06_adam import AdamModel
 from chapters.config import Option, one_of, padding, positive_int, positive_pair
 from chapters.summary import products_a_row
 from chapters.training import check_rows
-from mathlib import team
+from mathlib import backend, team
 from mathlib.backend import to_device, to_host, xp
 from mathlib.columns import arranged
 from mathlib.conv import conv2d, conv2d_dw, conv2d_dx
@@ -41,6 +41,9 @@ class CnnBasicModel(AdamModel):
     such as [['conv', {'ksize': 3, 'chn': 6}], ['max', {'stride': 2}], 10]. show_maps: whether `visualize` also shows
     the kernels, and what every layer makes of the pictures. Raises ConfigError, which names the layer, for a
     configuration that is not understood or does not fit the pictures.
+
+    Layer methods may run in several threads at once, each with some rows of the batch: they keep nothing on self, and
+    `update_param` is called by each of them.
     """
 
     use_adam = True
@@ -59,6 +62,7 @@ class CnnBasicModel(AdamModel):
 
     def __init__(self, name, dataset, hconfigs, show_maps=False):
         self.show_maps = show_maps
+        self.activated_later = set()
         super().__init__(name, dataset, hconfigs)
         self.products = products_a_row(self.structure)
         self.activate_after_pooling()
@@ -90,7 +94,10 @@ class CnnBasicModel(AdamModel):
     def forward_layer(self, x, hconfig, pm):
         """A layer's output y, and what its backward pass needs. hconfig: None for the output layer."""
         hconfig = hconfig or self.output_layer
-        return self.layer_method('forward', hconfig)(x, hconfig, pm)
+        try:
+            return self.layer_method('forward', hconfig)(x, hconfig, pm)
+        except ConfigError as problem:
+            raise ConfigError(f'{self.name}: {hconfig.path}: {problem}') from None
 
     def backprop_layer(self, G_y, hconfig, pm, aux):
         """A layer's G_x; its parameters' gradients are handed in. None, for None, below the first layer that learns."""
@@ -111,8 +118,9 @@ class CnnBasicModel(AdamModel):
         return team.size(rows, rows * self.products, self.parameters.count)
 
     def forward_neuralnet(self, x):
-        """As in chapter 5, for pictures of the dataset's shape only; ConfigError for others."""
+        """x [n, *input_shape] -> output [n, outputs], and what the backward pass needs, for each member of the team."""
         check_rows(self, x)
+        x = x.astype(backend.dtype, copy=False)  # pixels may be whole numbers
         forward = super().forward_neuralnet
         parts = team.run(self.team_size(len(x)), lambda member: forward(x[member.part(len(x))]))
         outputs, aux_parts = zip(*parts, strict=True)
@@ -193,18 +201,20 @@ class CnnBasicModel(AdamModel):
         All activation functions rise, so the largest of their outputs is the output of the largest. A reader's own conv
         or max layer is left alone.
         """
-        names = [f'{step}_{kind}_layer' for step in ('forward', 'backprop') for kind in ('conv', 'max')]
+        names = [f'{step}_{kind}layer' for step in ('forward', 'backprop') for kind in ('conv_', 'max_', '')]
         if any(getattr(type(self), name) is not getattr(CnnBasicModel, name) for name in names):
             return
         for conv, pool in pairwise(self.structure):
             if (conv.layer.type, pool.layer.type) == ('conv', 'max'):
                 conv.pm['state']['actfunc'], pool.pm['state']['actfunc'] = 'none', conv.layer['actfunc']
+                self.activated_later.add(conv.layer.path)
 
     # avg
 
     def alloc_avg_layer(self, input_shape, hconfig):
         """Nothing to learn, only the places of the windows."""
-        return self.alloc_max_layer(input_shape, hconfig)
+        places = self.alloc_windows(input_shape, hconfig)
+        return {'state': {'windows': places}}, (*places.output_sides, input_shape[2])
 
     def forward_avg_layer(self, x, hconfig, pm):
         """The mean over every window's real pixels, each channel for itself. x [n, h, w, c] -> y [n, h', w', c]."""
@@ -243,10 +253,11 @@ class CnnBasicModel(AdamModel):
         """What every layer makes of inputs x [n, *input_shape]: a list of (the layer's path, host array [n, ...])."""
         x = to_device(x)
         check_rows(self, x)
+        x = x.astype(backend.dtype, copy=False)
         maps = []
         for layer, pm, _, _ in self.structure:
             x, _ = self.forward_layer(x, layer, pm)
-            late = layer.type == 'conv' and pm['state']['actfunc'] != layer['actfunc']
+            late = layer.path in self.activated_later
             maps.append((layer.path, to_host(activate(layer['actfunc'], x) if late else x)))
         return maps
 

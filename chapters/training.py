@@ -43,6 +43,8 @@ def check_training(model, epoch_count, batch_size, learning_rate, report):
 def check_rows(model, x):
     """Raise ConfigError for inputs x that are no batch [n, *input_shape] of the model's dataset."""
     expected = list(model.dataset.input_shape)
+    if len(x) == 0:
+        raise ConfigError(f'{model.name}: a batch of no rows: expected at least one')
     if list(x.shape[1:]) == expected:
         return
     batch = ', '.join(map(str, ['n', *expected]))

@@ -53,9 +53,9 @@ def arranged(x, windows):
 
 
 def column_blocks(x, windows, y):
-    """Yield (X, Y) for blocks that together cover all windows on x [n, h, w, c], or on what `arranged` made of it.
+    """Blocks (X, Y), one by one, that together cover all windows on x [n, h, w, c], or on what `arranged` made of it.
 
-    X is [..., windows, kh*kw*c], in memory that the next block uses again; Y [..., windows, o] is a view of
+    X is [..., windows, kh*kw*c], in memory that the next block may use again; Y [..., windows, o] is a view of
     y [n, oh, ow, o], which is contiguous, in planes only where `by_planes` allows.
     """
     if isinstance(x, Lines):
@@ -145,9 +145,10 @@ def _plane_blocks(x, windows, y):
 
 
 class Lines:
-    """What some rows of windows see of a map in planes: line by line of the map, [lines, kw, c, n*ow].
+    """What some rows of windows see of a map in planes, copied line by line of the map, as [lines, kw, c, n*ow].
 
-    x: a map in planes; images, rows: slices of the output. n and ow lie in memory as they do in x.
+    x: a map in planes; images, rows: slices of the output. n and ow lie in memory as they do in x. Lines stand for x
+    where a convolution goes through the same windows twice, so `shape` and `dtype` are those of x.
     """
 
     @staticmethod
@@ -173,7 +174,9 @@ class Lines:
         count = (self.rows.stop - self.rows.start - 1) * down.step + down.kernel
         first, last = max(0, -top), min(count, down.size - top)
         n, many = self.images.stop - self.images.start, len(x) >= planes.MANY
-        self._frame = scratch.Frame((across, first, last, many), (count, across.kernel, c, self._length), self.dtype)
+        # With the batch innermost, where the zeros stand depends on how many pictures there are.
+        key = across, first, last, n if many else None
+        self._frame = scratch.Frame(key, (count, across.kernel, c, self._length), self.dtype)
         lines = self._frame.array[first : max(first, last), ..., : self.pixels]
         if many:
             lines = lines.reshape(*lines.shape[:3], across.count, n).swapaxes(3, 4)

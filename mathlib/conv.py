@@ -15,6 +15,7 @@ from functools import cache
 from mathlib import planes, scratch, winograd
 from mathlib.backend import xp
 from mathlib.columns import LEAST_ROWS, Lines, by_planes, column_blocks
+from mathlib.errors import ConfigError
 from mathlib.functions import activate_inplace
 from mathlib.windows import Axis, Windows
 
@@ -24,6 +25,7 @@ MOVE = 15
 
 def conv2d(x, w, b, windows, actfunc='none'):
     """y = actfunc(x * w + b), [n, oh, ow, o]. b may be None. windows: mathlib.windows.Windows on x's pictures."""
+    check_fit(x.shape, w.shape, windows)
     if not isinstance(x, Lines) and winograd.pays(len(x), *w.shape[2:], windows):
         return winograd.conv2d(x, w, b, windows, actfunc)
     o = w.shape[3]
@@ -38,6 +40,15 @@ def conv2d(x, w, b, windows, actfunc='none'):
     return y
 
 
+def check_fit(x_shape, w_shape, windows):
+    """Raise ConfigError unless the windows stand on pictures x [n, h, w, c] and hold kernels w (kh, kw, c, o)."""
+    if x_shape[1:3] != windows.input_sides or w_shape[:3] != (*windows.ksize, x_shape[3]):
+        raise ConfigError(
+            f'pictures {list(x_shape)} and kernels {list(w_shape)} do not fit: expected [n, h, w, c] and '
+            f'[kh, kw, c, o] with equal c, for windows of {list(windows.ksize)} pixels on {list(windows.input_sides)}'
+        )
+
+
 def _product(X, kernel, Y):
     """Y = X kernel, written so that the innermost side of what BLAS fills is contiguous."""
     if Y.strides[-1] == Y.itemsize:
@@ -49,6 +60,7 @@ def _product(X, kernel, Y):
 def conv2d_dw(x, G_y, windows):
     """(G_w (kh, kw, c, o), G_b (o,)): the gradients of a loss by kernel and bias, from G_y [n, oh, ow, o]."""
     c, o = x.shape[3], G_y.shape[3]
+    check_fit(x.shape, (*windows.ksize, c, o), windows)
     if not isinstance(x, Lines) and winograd.pays(len(x), c, o, windows):
         return winograd.conv2d_dw(x, G_y, windows), channel_sums(G_y)
     G_y = planes.ordered(G_y, by_planes(x, windows) and planes.are_planes(G_y))

@@ -26,8 +26,15 @@ def check_windows(windows):
             )
 
 
+def _check_sides(x, windows):
+    """Raise ConfigError unless the windows stand on pictures like x [n, h, w, c]."""
+    if x.shape[1:3] != windows.input_sides:
+        raise ConfigError(f'pictures {list(x.shape)} do not fit: expected sides of {list(windows.input_sides)}')
+
+
 def max_pool(x, windows):
     """The largest number in each window, y [n, oh, ow, c], and aux for max_pool_dx, which must find y unchanged."""
+    _check_sides(x, windows)
     across = _combined(x, COLUMNS, windows.columns, xp.maximum)
     y = _combined(across, ROWS, windows.rows, xp.maximum)
     return y, [x, across, y]
@@ -42,6 +49,7 @@ def max_pool_dx(G_y, windows, aux):
 
 def avg_pool(x, windows):
     """The mean of the pixels in each window, y [n, oh, ow, c]; places outside the picture do not count."""
+    _check_sides(x, windows)
     sums = _combined(_combined(x, COLUMNS, windows.columns, xp.add), ROWS, windows.rows, xp.add)
     sums *= _shares(windows, x.dtype)
     return sums

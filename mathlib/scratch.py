@@ -15,9 +15,8 @@ from mathlib.backend import xp
 # works best on the whole batch, up to what its memory allows.
 BLOCK = 1 << 18 if backend.name == 'numpy' else 1 << 27
 
-# How many Frames of one kind wait to be used again, and how many bytes one of them may have.
-FRAMES = 8
-FRAME = 1 << 24
+# How many bytes of Frames may wait to be used again.
+WAITING = 1 << 26
 
 _kept = threading.local()
 
@@ -45,17 +44,27 @@ class Frame:
     """
 
     _free = {}
+    _waiting = 0
 
     def __init__(self, key, shape, dtype):
         self._key = key, shape, dtype
-        waiting = self._free.get(self._key)
-        self.array = waiting.pop() if waiting else xp.zeros(shape, dtype=dtype)
+        self.array = None
+        try:
+            self.array = self._free[self._key].pop()
+            Frame._waiting -= self.array.nbytes
+        except (KeyError, IndexError):  # none waits, or another thread was quicker
+            self.array = xp.zeros(shape, dtype=dtype)
 
     def __del__(self):
-        if backend.name == 'numpy' and self.array.nbytes <= FRAME:
-            waiting = self._free.setdefault(self._key, [])
-            if len(waiting) < FRAMES:
-                waiting.append(self.array)
+        if backend.name != 'numpy' or self.array is None:
+            return
+        # Whatever is no longer wanted goes when there is too much, and the rest with it: it is soon made again.
+        if Frame._waiting + self.array.nbytes > WAITING:
+            self._free.clear()
+            Frame._waiting = 0
+        if self.array.nbytes <= WAITING:
+            self._free.setdefault(self._key, []).append(self.array)
+            Frame._waiting += self.array.nbytes
 
 
 def blocks(count, each, least=1):

@@ -13,13 +13,16 @@ member has a rank and a size and nothing else, so that the processes of a cluste
 WORKERS says how many members there may be; with one, BLAS alone shares out its products. On a GPU there is one.
 """
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 
 import threadpoolctl
 
 from mathlib import backend, settings
+from mathlib.errors import BookError
 
 # A team pays when a member has at least this many products to do, and when the weights that each member must read, and
 # the gradients that each must add up, are few beside them.
@@ -29,6 +32,8 @@ PRODUCTS_A_WEIGHT = 48
 BLOCKS_A_MEMBER = 6
 
 _here = threading.local()
+# BLAS has one number of threads for the whole process, so teams of several threads take turns.
+_turn = threading.Lock()
 
 
 class Member:
@@ -44,28 +49,53 @@ class Member:
 
     def gather(self, value):
         """The values of all members in the order of the ranks: every member must call this."""
-        return [value] if self.size == 1 else self._meeting.gather(self.rank, value)
+        return [value] if self.size == 1 else list(self._meeting.hold(self.rank, value, list))
 
     def all_reduce(self, array):
         """The sum of the members' arrays, the same bits for all and in every run: every member must call this."""
-        first, *others = self.gather(array)
-        return sum(others, start=first)
+        return array if self.size == 1 else self._meeting.hold(self.rank, array, _sum).copy()
+
+
+def _sum(arrays):
+    """All arrays added up, in their order."""
+    first, *others = arrays
+    return sum(others, start=first)
+
+
+class _Abandoned(Exception):
+    """A member waits for another that has ended."""
 
 
 class _Meeting:
     """Where the members wait for each other."""
 
     def __init__(self, size):
-        self.barrier = threading.Barrier(size)
-        self._values = [None] * size
+        self._size = size
+        self._someone = threading.Condition()
+        self._values, self._outcome = {}, {}
+        self._ended = False
 
-    def gather(self, rank, value):
-        """All members' values. Nobody goes on to the next meeting before everybody has read them."""
-        self._values[rank] = value
-        self.barrier.wait()
-        values = list(self._values)
-        self.barrier.wait()
-        return values
+    def hold(self, rank, value, combine):
+        """combine([value of each rank]), made by the last to come, while the values of all others stay as they are."""
+        with self._someone:
+            if self._ended:
+                raise _Abandoned
+            values, outcome = self._values, self._outcome
+            values[rank] = value
+            if len(values) == self._size:
+                self._values, self._outcome = {}, {}
+                outcome['is'] = combine([values[each] for each in range(self._size)])
+                self._someone.notify_all()
+            self._someone.wait_for(lambda: outcome or self._ended)
+            if not outcome:
+                raise _Abandoned
+            return outcome['is']
+
+    def end(self):
+        """A member has done its work, or failed: nobody needs to wait for it any more."""
+        with self._someone:
+            self._ended = True
+            self._someone.notify_all()
 
 
 ALONE = Member()
@@ -86,22 +116,31 @@ def size(rows, products=0, weights=0):
 def run(members, work):
     """[work(member) for each member of a team of `members`], at the same time.
 
-    An error of one member ends the wait of the others and is raised here.
+    An error of one member ends the wait of the others and is raised here. BookError where a member waits for others
+    that have ended, or wants to lead a team of its own.
     """
     if members == 1:
         return [work(ALONE)]
-    meeting = _Meeting(members)
-    with _blas().limit(limits=1):
-        others = [_pool(members).submit(_work, Member(rank, members, meeting), work) for rank in range(1, members)]
+    if member() is not ALONE:
+        raise BookError('a member of a team cannot lead a team of its own')
+    meeting, pool = _Meeting(members), _pool(max(members, settings.workers) - 1)
+    with _turn, _blas().limit(limits=1):
+        # Each in the caller's context, where NumPy keeps what it does about overflow.
+        others = [
+            pool.submit(copy_context().run, _work, Member(rank, members, meeting), work) for rank in range(1, members)
+        ]
         try:
-            results = [_work(Member(0, members, meeting), work)]
-        except threading.BrokenBarrierError:
-            results = []
+            results, problems = [_work(Member(0, members, meeting), work)], []
+        except _Abandoned as problem:
+            results, problems = [], [problem]
         finally:
-            problems = [problem for problem in (other.exception() for other in others) if problem is not None]
+            ends = [other.exception() for other in others]
+    problems += [problem for problem in ends if problem is not None]
     for problem in problems:
-        if not isinstance(problem, threading.BrokenBarrierError):
+        if not isinstance(problem, _Abandoned):
             raise problem
+    if problems:
+        raise BookError('a member of a team waited for another that had ended: all must gather equally often')
     return results + [other.result() for other in others]
 
 
@@ -110,11 +149,9 @@ def _work(who, work):
     _here.member = who
     try:
         return work(who)
-    except BaseException:
-        who._meeting.barrier.abort()
-        raise
     finally:
         _here.member = ALONE
+        who._meeting.end()
 
 
 def spread(parts, work):
@@ -129,12 +166,17 @@ def spread(parts, work):
 
 
 @cache
-def _pool(members):
+def _pool(threads):
     """The threads of a team beside the caller's own; they wait between two runs."""
-    return ThreadPoolExecutor(members - 1, thread_name_prefix='team')
+    return ThreadPoolExecutor(threads, thread_name_prefix='team')
 
 
 @cache
 def _blas():
     """The handle on NumPy's BLAS, whose own threads would get into the way of the team's."""
     return threadpoolctl.ThreadpoolController().select(user_api='blas')
+
+
+# A forked process has none of its parent's threads.
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

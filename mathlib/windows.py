@@ -19,6 +19,7 @@ those positions.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 
 from mathlib.errors import ConfigError
 
@@ -146,7 +147,7 @@ def windows(sides, ksize, stride=(1, 1), padding='SAME', ceil=False):
         place = {'SAME': same, 'VALID': valid}[padding]
         axes = [place(*along) for along in zip(sides, kernels, steps, strict=True)]
     else:
-        around = ((padding, padding),) * 2 if isinstance(padding, int) else padding
+        around = ((padding, padding),) * 2 if isinstance(padding, Integral) else padding
         axes = [padded(n, k, s, *p, ceil) for n, k, s, p in zip(sides, kernels, steps, around, strict=True)]
     result = Windows(*axes)
     if min(result.output_sides) < 1:
@@ -156,7 +157,7 @@ def windows(sides, ksize, stride=(1, 1), padding='SAME', ceil=False):
 
 def pair(value):
     """(value, value) for an int, else the two values as a tuple."""
-    return (value, value) if isinstance(value, int) else tuple(value)
+    return (value, value) if isinstance(value, Integral) else tuple(value)
 
 
 def _nothing_left(bad, padding):
@@ -164,10 +165,8 @@ def _nothing_left(bad, padding):
     what = f'{_by(bad.ksize)} windows at a stride of {_by(bad.stride)} on a picture of {_by(bad.input_sides)}'
     rule = f'padding {padding!r}'
     fits = all(axis.size + axis.before + axis.after >= axis.kernel for axis in (bad.rows, bad.columns))
-    if padding == 'SAME' or (fits and padding != 'VALID'):
-        why = 'the stride is larger than the picture'
-    else:
-        why = 'the window is larger than the padded picture, or the stride leaves nothing of it'
+    by_stride = padding == 'SAME' or fits
+    why = 'the stride leaves nothing of it' if by_stride else 'the window is larger than the padded picture'
     return f'{what} with {rule} leave an output of {_by(bad.output_sides)}: {why}'
 
 

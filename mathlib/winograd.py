@@ -162,7 +162,7 @@ class _Part:
         return U.reshape(36, self.count, channels)
 
     def _places(self, y):
-        """The rows of y [n, oh, ow, o] that these tiles cover, and that many rows of a buffer of whole tiles."""
+        """The pixels of y [n, oh, ow, o] that these tiles cover: a view."""
         rows = slice(TILE * self.rows.start, min(TILE * self.rows.stop, y.shape[1]))
         return y[self.images, rows]
 

@@ -1,5 +1,6 @@
 """Convolution and its gradients beside a convolution that is written window by window, in float64."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from mathlib import planes, scratch, team, winograd
 from mathlib.backend import precision, to_device, to_host
 from mathlib.conv import channel_sums, conv2d, conv2d_dw, conv2d_dx
+from mathlib.errors import ConfigError
 from mathlib.functions import ACTIVATIONS, activate
 from mathlib.gradcheck import check_gradient
+from mathlib.pool import max_pool
 from mathlib.windows import windows
 
 TOLERANCE = {'float64': 1e-12, 'float32': 1e-5}
@@ -319,3 +322,18 @@ def test_threads_on_planes_do_not_take_each_others_memory(monkeypatch):
     for _ in range(5):
         found = team.run(4, lambda member: to_host(conv2d(x[member.part(8)], w, None, place)))
         np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ('x', 'w'), [((1, 5, 6, 3), (3, 3, 3, 2)), ((1, 6, 6, 3), (3, 3, 4, 2)), ((1, 6, 6, 3), (1, 9, 3, 2))]
+)
+def test_pictures_kernels_and_windows_that_do_not_fit_are_refused_with_their_shapes(x, w):
+    place = windows((6, 6), 3)
+    pictures, kernels = (to_device(np.ones(shape)) for shape in (x, w))
+    with pytest.raises(ConfigError, match=re.escape(f'pictures {list(x)} and kernels {list(w)} do not fit')):
+        conv2d(pictures, kernels, None, place)
+
+
+def test_pooling_refuses_pictures_of_other_sides():
+    with pytest.raises(ConfigError, match=re.escape('pictures [1, 4, 6, 2] do not fit: expected sides of [6, 6]')):
+        max_pool(to_device(np.ones((1, 4, 6, 2))), windows((6, 6), 2, 2))

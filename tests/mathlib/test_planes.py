@@ -7,7 +7,7 @@ import pytest
 
 from mathlib import backend, planes, scratch
 from mathlib.backend import precision, to_device, to_host
-from mathlib.columns import arranged
+from mathlib.columns import arranged, column_blocks
 from mathlib.conv import conv2d, conv2d_dw, conv2d_dx
 from mathlib.windows import windows
 
@@ -185,14 +185,17 @@ def test_another_kind_of_frame_has_memory_of_its_own(other):
 
 
 def test_only_so_many_frames_of_so_many_bytes_wait(monkeypatch):
-    monkeypatch.setattr(scratch, 'FRAMES', 2)
-    monkeypatch.setattr(scratch, 'FRAME', 100)
-    for size, kept in ((25, 2), (26, 0)):
+    itemsize = np.dtype(backend.dtype).itemsize
+    monkeypatch.setattr(scratch.Frame, '_free', {})
+    monkeypatch.setattr(scratch.Frame, '_waiting', 0)
+    monkeypatch.setattr(scratch, 'WAITING', 50 * itemsize)
+    for size, kept in ((25, 1), (51, 0)):
         frames = [frame('waiting', (size,)) for _ in range(3)]
         for each in frames:
             each.array[...] = 1
         del each
         frames.clear()
+        assert sum(each.nbytes for waiting in scratch.Frame._free.values() for each in waiting) <= 50 * itemsize
         again = [frame('waiting', (size,)) for _ in range(3)]
         assert sum(int(to_host(each.array).any()) for each in again) == (kept if backend.name == 'numpy' else 0)
 
@@ -229,3 +232,32 @@ def test_many_pictures_are_convolved_as_each_of_them_alone(case, in_planes, monk
     assert G_x == pytest.approx(np.concatenate(alone_dx), rel=1e-10, abs=1e-10)
     assert G_w == pytest.approx(sum(G for G, _ in alone_dw), rel=1e-10, abs=1e-10)
     assert G_b == pytest.approx(sum(G for _, G in alone_dw), rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize('n', [2, 19])
+def test_a_block_keeps_its_memory_while_others_walk_over_the_same_windows(n, monkeypatch):
+    monkeypatch.setattr(scratch, 'BLOCK', 100)
+    place = windows((6, 16), 3)
+    x = planes.ordered(numbered(n, 6, 16, 3), True)
+    y = planes.empty(n, place.output_sides, 4, x.dtype, backend.name == 'numpy')
+    blocks = 0
+    for X, _ in column_blocks(x, place, y):
+        if backend.name == 'numpy':
+            before = X.copy()
+            for other, _ in column_blocks(x + 1, place, y):
+                assert other.size > 0
+            assert np.array_equal(X, before)
+        blocks += 1
+    assert blocks > 1 or backend.name != 'numpy'
+
+
+def test_a_convolution_does_not_remember_maps_of_another_order():
+    """15 pictures have their rows one after the other, 16 the batch innermost, in Frames of equal length."""
+    place = windows((4, 3), 3)
+    draws = np.random.RandomState(0)
+    with precision('float64'):
+        w = to_device(draws.normal(size=(3, 3, 3, 2)))
+        for count in (15, 16, 15):
+            x = to_device(draws.normal(size=(count, 4, 3, 3)))
+            alone = [to_host(conv2d(x[n : n + 1], w, None, place)) for n in range(count)]
+            assert to_host(conv2d(x, w, None, place)) == pytest.approx(np.concatenate(alone), rel=1e-10, abs=1e-10)

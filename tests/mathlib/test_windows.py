@@ -135,7 +135,7 @@ def test_rounding_up_is_asked_for():
     assert windows((112, 112), 3, 2, 0, ceil=True).output_sides == (56, 56)
 
 
-TOO_LARGE = 'the window is larger than the padded picture, or the stride leaves nothing of it'
+TOO_LARGE = 'the window is larger than the padded picture'
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ TOO_LARGE = 'the window is larger than the padded picture, or the stride leaves 
         (
             ((3, 3), 2, 4, 'SAME'),
             "2x2 windows at a stride of 4x4 on a picture of 3x3 with padding 'SAME' leave an output of 0x0: "
-            'the stride is larger than the picture',
+            'the stride leaves nothing of it',
         ),
         (
             ((4, 4), 3, 3, 'VALID'),
             "3x3 windows at a stride of 3x3 on a picture of 4x4 with padding 'VALID' leave an output of 0x0: "
-            f'{TOO_LARGE}',
+            'the stride leaves nothing of it',
         ),
         (
             ((2, 9), (7, 3), (1, 2), 1),

@@ -45,7 +45,7 @@ def drawn_windows(form, kernels, draws):
 
 def drawn_arrays(place, draws):
     """x, w, b and G_y in float32, so that both float types start from the same numbers."""
-    n, c, o = int(draws.choice([1, 1, 2, 5])), int(draws.choice(CHANNELS)), int(draws.choice(CHANNELS))
+    n, c, o = int(draws.choice([1, 1, 2, 5, 19])), int(draws.choice(CHANNELS)), int(draws.choice(CHANNELS))
     shapes = (n, *place.input_sides, c), (*place.ksize, c, o), (o,), (n, *place.output_sides, o)
     return [draws.normal(size=shape).astype('float32') for shape in shapes]
 
