@@ -22,14 +22,30 @@ def cpu_count():
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
 
+def memory_mb():
+    """The memory that this process holds now, in MB (1e6 bytes); None where the system does not tell."""
+    return _status_mb('VmRSS')
+
+
 def peak_memory_mb():
     """The most memory this process has held so far, in MB (1e6 bytes); None on Windows, which does not tell."""
+    # On Linux getrusage hands down the peak of the process that started this one.
+    peak = _status_mb('VmHWM')
+    if peak is not None:
+        return peak
     try:
         import resource
     except ImportError:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == 'darwin' else peak * 1024 / 1e6
+
+
+def _status_mb(entry):
+    """An entry of Linux's /proc/self/status in MB, or None."""
+    status = Path('/proc/self/status')
+    found = re.search(rf'^{entry}:\s*(\d+) kB$', status.read_text(), re.MULTILINE) if status.exists() else None
+    return int(found[1]) * 1024 / 1e6 if found else None
 
 
 def describe():

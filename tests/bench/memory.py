@@ -6,7 +6,6 @@ what the process held after its imports, and above what it held once the batch w
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,18 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 STEPS = 3
 
 
-def held_mb(peak=False):
-    """What this process holds in memory, or the most it has held. Where only the peak is known, that.
-
-    Linux tells in /proc. The peak that getrusage gives there is inherited from the process that started this one.
-    """
-    status = Path('/proc/self/status')
-    found = (
-        re.search(rf'^{"VmHWM" if peak else "VmRSS"}:\s*(\d+) kB$', status.read_text(), re.M)
-        if status.exists()
-        else None
-    )
-    return int(found[1]) * 1024 / 1e6 if found else runtime.peak_memory_mb()
+def held_mb():
+    """What this process holds in memory; where only the peak is known, that."""
+    return runtime.memory_mb() or runtime.peak_memory_mb()
 
 
 def measure(name):
@@ -42,7 +32,7 @@ def measure(name):
     work, _, _ = workloads.our_side(workload, dataset)
     for _ in range(STEPS):
         work()
-    peak = held_mb(peak=True)
+    peak = runtime.peak_memory_mb()
     return {'peak_mb': peak, 'above_imports_mb': peak - imports, 'above_data_mb': peak - data}
 
 
