@@ -14,7 +14,7 @@ help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'PYTHON=python3.12 chooses the interpreter of a new .venv; "make clean" removes the one that is there.'
-	@echo 'BACKEND, DTYPE, DATA_DIR and BOOK_LANG are read by the book: see README.md.'
+	@echo 'BACKEND, DTYPE, DATA_DIR, WORKERS and BOOK_LANG are read by the book: see README.md.'
 
 # A virtual environment knows its own place, so a clone that has moved, or was copied, gets a new one.
 ifneq ($(shell cat .venv/where 2>/dev/null),$(CURDIR))

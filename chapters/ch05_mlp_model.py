@@ -109,7 +109,7 @@ class MlpModel(Model):
             return rng.normal(0, self.rand_std, shape), np.zeros(shape[-1])
         except MemoryError:
             raise ConfigError(
-                f'weights of shape {list(shape)} are {8 * math.prod(shape) / 1e9:,.0f} GB while they are '
+                f'weights of shape {list(shape)} are {8 * math.prod(shape) / 1e6:,.0f} MB while they are '
                 f'drawn, more than there is memory for: take narrower layers, or smaller pictures'
             ) from None
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from chapters.ch06_adam import AdamModel
 from chapters.config import Option, one_of, padding, positive_int, positive_pair
 from chapters.summary import products_a_row
-from chapters.training import check_rows
+from chapters.training import check_rows, enough_memory
 from mathlib import backend, team
 from mathlib.backend import to_device, to_host, xp
 from mathlib.columns import arranged
@@ -62,8 +62,11 @@ class CnnBasicModel(AdamModel):
 
     def __init__(self, name, dataset, hconfigs, show_maps=False):
         self.show_maps = show_maps
-        self.activated_later = set()
         super().__init__(name, dataset, hconfigs)
+
+    def init_parameters(self, hconfigs):
+        """As in chapter 5, for layers of any type."""
+        super().init_parameters(hconfigs)
         self.products = products_a_row(self.structure)
         self.activate_after_pooling()
 
@@ -101,9 +104,11 @@ class CnnBasicModel(AdamModel):
 
     def backprop_layer(self, G_y, hconfig, pm, aux):
         """A layer's G_x; its parameters' gradients are handed in. None, for None, below the first layer that learns."""
-        if G_y is None:
-            return None
         hconfig = hconfig or self.output_layer
+        if G_y is None:
+            if pm.keys() - {'state'}:
+                raise ConfigError(f'{self.name}: {hconfig.path}: the backprop method of the layer after it gave no G_x')
+            return None
         return self.layer_method('backprop', hconfig)(G_y, hconfig, pm, aux)
 
     @property
@@ -201,7 +206,9 @@ class CnnBasicModel(AdamModel):
         All activation functions rise, so the largest of their outputs is the output of the largest. A reader's own conv
         or max layer is left alone.
         """
-        names = [f'{step}_{kind}layer' for step in ('forward', 'backprop') for kind in ('conv_', 'max_', '')]
+        self.activated_later = set()
+        places = [(step, kind) for step in ('forward', 'backprop') for kind in ('conv_', 'max_', '')]
+        names = ['alloc_conv_layer', 'alloc_max_layer', *(f'{step}_{kind}layer' for step, kind in places)]
         if any(getattr(type(self), name) is not getattr(CnnBasicModel, name) for name in names):
             return
         for conv, pool in pairwise(self.structure):
@@ -255,10 +262,11 @@ class CnnBasicModel(AdamModel):
         check_rows(self, x)
         x = x.astype(backend.dtype, copy=False)
         maps = []
-        for layer, pm, _, _ in self.structure:
-            x, _ = self.forward_layer(x, layer, pm)
-            late = layer.path in self.activated_later
-            maps.append((layer.path, to_host(activate(layer['actfunc'], x) if late else x)))
+        with enough_memory(self, f'the maps of {len(x)} rows', 'their number'):
+            for layer, pm, _, _ in self.structure:
+                x, _ = self.forward_layer(x, layer, pm)
+                late = layer.path in self.activated_later
+                maps.append((layer.path, to_host(activate(layer['actfunc'], x) if late else x)))
         return maps
 
     def visualize_rows(self, x, y):

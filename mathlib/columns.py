@@ -8,6 +8,19 @@ Maps with their channels innermost are copied window by window. Of maps in plane
 third of the work for a kernel of 3x3: with every row of pixels laid out as [kw, c, n*ow], the numbers for the kernel's
 next row lie just behind those for this one, so the matrix of a row of windows is a view, and that of the next row of
 windows another view, of much the same memory.
+
+=====================  ========================  ============================  ==================================
+x                      when                      X of a block                  its memory
+=====================  ========================  ============================  ==================================
+channels innermost     many channels, any GPU    [stack, windows, kh*kw*c]     a buffer; x itself for single pixels
+in planes              few channels, wide rows   [rows, n*ow, kh*kw*c]         views of Lines, made for each block
+Lines, by `arranged`   the same, kept by layers  the same, one block for all   views of the Lines
+=====================  ========================  ============================  ==================================
+
+As numbers, for one picture of 4x4 pixels with one channel, a kernel of 3x3 and no padding: its 4 lines become
+[4, 3, 1, 2], 24 numbers, with the pixels 0 1, 1 2, 2 3 in the first line. Row 0 of the windows sees lines 0 to 2, a
+matrix of 9 x 2 at number 0; row 1 sees lines 1 to 3, a matrix of 9 x 2 at number 6. Copied window by window it would be
+4 x 9 = 36 numbers; with larger pictures 3 and 9 for each pixel.
 """
 
 import math

@@ -184,7 +184,7 @@ def test_a_model_needs_a_name_and_a_dataset_with_rows(name, given, message):
 
 def test_a_layer_that_no_memory_holds_is_refused_with_its_size(dataset):
     with pytest.raises(
-        ConfigError, match=r'm: weights of shape \[5, 1000000000000\] are 40,000 GB while they are drawn'
+        ConfigError, match=r'm: weights of shape \[5, 1000000000000\] are 40,000,000 MB while they are drawn'
     ):
         MlpModel('m', dataset(), [10**12])
 
