@@ -68,6 +68,7 @@ class CnnBasicModel(AdamModel):
         """As in chapter 5, for layers of any type."""
         super().init_parameters(hconfigs)
         self.products = products_a_row(self.structure)
+        self.activated_later = set()
         self.activate_after_pooling()
 
     # Layers of any type
@@ -206,7 +207,6 @@ class CnnBasicModel(AdamModel):
         All activation functions rise, so the largest of their outputs is the output of the largest. A reader's own conv
         or max layer is left alone.
         """
-        self.activated_later = set()
         places = [(step, kind) for step in ('forward', 'backprop') for kind in ('conv_', 'max_', '')]
         names = ['alloc_conv_layer', 'alloc_max_layer', *(f'{step}_{kind}layer' for step, kind in places)]
         if any(getattr(type(self), name) is not getattr(CnnBasicModel, name) for name in names):
