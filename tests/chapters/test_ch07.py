@@ -8,7 +8,6 @@ from chapters.experiments import EXPERIMENTS
 from data import Dataset, DummyDataset, FlowersDataset
 from mathlib import rng
 from mathlib.backend import precision, to_device, to_host, xp
-from mathlib.errors import ConfigError
 
 CONV = ['conv', {'ksize': 3, 'chn': 4}]
 EVERY_LAYER = [CONV, ['max', {'stride': 2}], ['conv', {'ksize': [2, 3], 'chn': 3}], ['avg', {'stride': 2}], 5]
@@ -377,32 +376,3 @@ def test_a_team_is_as_large_as_the_work_is(monkeypatch):
     model.team_size(10)
     convs = 96 * 96 * 27 * 6 + 48 * 48 * 54 * 12 + 24 * 24 * 108 * 24
     assert asked == [(10, 10 * (convs + 8 * 8 * 24 * 5), 11129)]
-
-
-def test_a_layer_that_forgets_its_gradient_is_told():
-    class Forgetful(CnnBasicModel):
-        def alloc_same_layer(self, input_shape, hconfig):
-            return {}, input_shape
-
-        def forward_same_layer(self, x, hconfig, pm):
-            return x, None
-
-        def backprop_same_layer(self, G_y, hconfig, pm, aux):
-            """Without its return."""
-
-    data = DummyDataset('pictures', 'select', [6, 6, 1], [2])
-    model = Forgetful('forgetful', data, [['conv', {'ksize': 3, 'chn': 2}], ['same']])
-    x, y = to_device(np.ones((2, 6, 6, 1))), to_device(np.eye(2))
-    with pytest.raises(ConfigError, match='forgetful: layer 1 > conv: the backprop method of the layer after it gave'):
-        model.train_step(x, y)
-
-
-def test_pixels_may_be_whole_numbers_and_a_batch_may_not_be_empty():
-    data = DummyDataset('pictures', 'select', [6, 6, 1], [2])
-    model = CnnBasicModel('whole', data, [['avg', {'stride': 2}], ['conv', {'ksize': 3, 'chn': 2}]])
-    pixels = np.random.RandomState(0).randint(256, size=(3, 6, 6, 1)).astype('uint8')
-    whole, floating = model.get_output(pixels), model.get_output(pixels.astype('float32'))
-    assert (to_host(whole) == to_host(floating)).all()
-    for use in (model.get_output, model.get_maps):
-        with pytest.raises(ConfigError, match='whole: a batch of no rows: expected at least one'):
-            use(pixels[:0])
