@@ -7,17 +7,35 @@ ch06_adam          AdamModel, trained with Adam
 ch07_stages        one convolution written three times, from loops to a matrix product
 ch07_textbook      a whole network trained in that way, to compare with
 ch07_cnn_basic     CnnBasicModel, with convolution and pooling layers
+ch08_cnn_reg       CnnRegModel, with weight decay, dropout, noise and batch normalisation
+ch09_cnn_ext       CnnExtModel, with branches, shortcuts, loops and macros
+nets               the book's networks as macros of CnnExtModel
+errata             what the book's own code does otherwise, as subclasses
 =================  ==============================================================
 
-Beside the staircase stand config (checking configurations), training (checking settings), history, progress, summary,
-gradients, confusion, figures, maps, and the command line with its experiments, runs and report.
+Beside the staircase stand config and macros (checking configurations), structure (the layers as a tree), training
+(checking settings), history, progress, summary, gradients, confusion, figures, maps, diagram, and the command line with its experiments, runs and report.
 """
 
 from chapters.ch05_mlp_model import MlpModel, Model
 from chapters.ch06_adam import AdamModel
+from chapters import nets
 from chapters.ch07_cnn_basic import CnnBasicModel
+from chapters.ch08_cnn_reg import CnnRegModel
+from chapters.ch09_cnn_ext import CnnExtModel
 from chapters.confusion import confusion_matrix
 from chapters.gradients import check_gradients
 from chapters.history import History
 
-__all__ = ['AdamModel', 'CnnBasicModel', 'History', 'MlpModel', 'Model', 'check_gradients', 'confusion_matrix']
+__all__ = [
+    'AdamModel',
+    'CnnBasicModel',
+    'CnnExtModel',
+    'CnnRegModel',
+    'History',
+    'MlpModel',
+    'Model',
+    'check_gradients',
+    'confusion_matrix',
+    'nets',
+]

@@ -12,9 +12,10 @@ import time
 
 import numpy as np
 
-from chapters.config import Layer, Option, Placed, normalize, positive_int
+from chapters.config import Layer, Option, normalize, positive_int
 from chapters.history import Epoch, History, StepLog, to_numbers
 from chapters.progress import steps
+from chapters.structure import Placed
 from chapters.summary import summary_table
 from chapters.training import check_count, check_model, check_training, diverged, enough_memory
 from mathlib import backend, rng
@@ -84,7 +85,7 @@ class MlpModel(Model):
         self.structure = []
         shape = self.dataset.input_shape
         try:
-            self.layers = normalize(hconfigs, self.layer_types())
+            self.layers = self.normalized(hconfigs)
             for layer in (*self.layers, self.output_layer):
                 pm, output_shape = self.alloc_layer_param(shape, layer)
                 self.structure.append(Placed(layer, pm, shape, output_shape))
@@ -93,6 +94,10 @@ class MlpModel(Model):
             raise ConfigError(f'{self.name}: {problem}') from None
         *self.pm_hiddens, self.pm_output = [placed.pm for placed in self.structure]
         self.parameters = ParameterStore({'hidden': self.pm_hiddens, 'output': self.pm_output})
+
+    def normalized(self, hconfigs):
+        """The configuration of the hidden layers, checked: a tuple of Layers."""
+        return normalize(hconfigs, self.layer_types())
 
     def layer_types(self):
         """The layers that this model knows: {type: {option: Option}}."""
@@ -104,14 +109,18 @@ class MlpModel(Model):
         return {'w': weight, 'b': bias}, (hconfig['width'],)
 
     def alloc_param_pair(self, shape):
-        """Weights of `shape` from normal(0, rand_std), and a bias of zeros, one for each of its last axis."""
+        """Weights of `shape` from a normal distribution around 0, and a bias of zeros, one for each of its last axis."""
         try:
-            return rng.normal(0, self.rand_std, shape), np.zeros(shape[-1])
+            return rng.normal(0, self.weight_std(shape), shape), np.zeros(shape[-1])
         except MemoryError:
             raise ConfigError(
                 f'weights of shape {list(shape)} are {8 * math.prod(shape) / 1e6:,.0f} MB while they are '
                 f'drawn, more than there is memory for: take narrower layers, or smaller pictures'
             ) from None
+
+    def weight_std(self, shape):
+        """The standard deviation of new weights of this shape: `rand_std`, whatever the shape."""
+        return self.rand_std
 
     # Training
 
@@ -271,14 +280,13 @@ class MlpModel(Model):
 
     def backprop_input(self, G_y, pm, shape):
         """G_x = G_y w^T in the shape of x. The first layer's is None: nothing comes before it that could use it."""
-        if pm is self.first_pm:
+        if self.is_first(pm):
             return None
         return xp.matmul(G_y, pm['w'].T).reshape(shape)
 
-    @property
-    def first_pm(self):
-        """The parameters of the layer that the input reaches first."""
-        return self.pm_hiddens[0] if self.pm_hiddens else self.pm_output
+    def is_first(self, pm):
+        """Whether these are the parameters of the layer that the input reaches first."""
+        return pm is (self.pm_hiddens[0] if self.pm_hiddens else self.pm_output)
 
     # Loss
 
@@ -300,3 +308,6 @@ class MlpModel(Model):
 
     def backprop_extra_cost(self, G_loss, aux):
         """The backward pass of `forward_extra_cost`: nothing to do here."""
+
+    def extra_gradients(self):
+        """The gradient of the extra cost by all parameters where it stays apart from the others: none here."""

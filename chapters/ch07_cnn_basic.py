@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from chapters.ch06_adam import AdamModel
 from chapters.config import Option, one_of, padding, positive_int, positive_pair
-from chapters.summary import products_a_row
+from chapters.structure import first_learners, layers, learns, products_a_row
 from chapters.training import check_rows, enough_memory
 from mathlib import backend, team
 from mathlib.backend import to_device, to_host, xp
@@ -68,6 +68,7 @@ class CnnBasicModel(AdamModel):
         """As in chapter 5, for layers of any type."""
         super().init_parameters(hconfigs)
         self.products = products_a_row(self.structure)
+        self.first_pms = first_learners(self.structure)
         self.activated_later = set()
         self.activate_after_pooling()
 
@@ -101,21 +102,22 @@ class CnnBasicModel(AdamModel):
         try:
             return self.layer_method('forward', hconfig)(x, hconfig, pm)
         except ConfigError as problem:
+            if str(problem).startswith(f'{self.name}: '):  # a layer inside this one has said where
+                raise
             raise ConfigError(f'{self.name}: {hconfig.path}: {problem}') from None
 
     def backprop_layer(self, G_y, hconfig, pm, aux):
         """A layer's G_x; its parameters' gradients are handed in. None, for None, below the first layer that learns."""
         hconfig = hconfig or self.output_layer
         if G_y is None:
-            if pm.keys() - {'state'}:
+            if learns(pm):
                 raise ConfigError(f'{self.name}: {hconfig.path}: the backprop method of the layer after it gave no G_x')
             return None
         return self.layer_method('backprop', hconfig)(G_y, hconfig, pm, aux)
 
-    @property
-    def first_pm(self):
-        """The parameters of the first layer that has any: its G_x would be of no use to anybody."""
-        return next(pm for pm in (*self.pm_hiddens, self.pm_output) if pm.keys() - {'state'})
+    def is_first(self, pm):
+        """Whether these are the parameters of a layer that learns and that the input reaches before any other does."""
+        return id(pm) in self.first_pms
 
     # A batch goes through the network in as many parts as there are members in the team: see mathlib.team
 
@@ -180,7 +182,7 @@ class CnnBasicModel(AdamModel):
         G_k, G_b = conv2d_dw(x, G, places)
         self.update_param(pm, 'k', G_k)
         self.update_param(pm, 'b', G_b)
-        return None if pm is self.first_pm else conv2d_dx(G, pm['k'], places)
+        return None if self.is_first(pm) else conv2d_dx(G, pm['k'], places)
 
     # max
 

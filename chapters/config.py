@@ -6,8 +6,9 @@ options may be left out, and a single layer may stand without the outer list. `n
 """
 
 import difflib
+import math
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -22,6 +23,17 @@ class Option:
 
     check: callable
     default: object = REQUIRED
+
+
+class Container(NamedTuple):
+    """A layer type that holds layers. word: what one of them is called; most: how many it may hold; None for any number.
+
+    expand: for a macro, a function (options, path) that gives the configuration of the one layer that it stands for.
+    """
+
+    word: str = 'layer'
+    most: int | None = None
+    expand: object = None
 
 
 @dataclass(frozen=True)
@@ -39,15 +51,6 @@ class Layer:
         return self.options[option]
 
 
-class Placed(NamedTuple):
-    """A layer in its network: its configuration, its parameters, and the shapes of one row that goes in and out."""
-
-    layer: Layer
-    pm: dict
-    input_shape: tuple
-    output_shape: tuple
-
-
 def positive_int(value):
     """The value as an int, if it is a whole number above zero."""
     if not _is_whole(value, 1):
@@ -63,13 +66,55 @@ def positive_pair(value):
     return int(pair[0]), int(pair[1])
 
 
+def number(least=None, most=None, above=None):
+    """A check that lets numbers pass, as floats, from `least` (or above `above`) to `most`."""
+    bounds = [(least, 'at least'), (above, 'above'), (most, 'at most')]
+    told = ' and '.join(f'{word} {bound}' for bound, word in bounds if bound is not None)
+
+    def check(value):
+        fits = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        fits = fits and (least is None or value >= least) and (above is None or value > above)
+        if not fits or (most is not None and value > most):
+            raise ValueError(f'expected a number {told}'.rstrip())
+        return float(value)
+
+    return check
+
+
+def flag(value):
+    """True or False."""
+    if not isinstance(value, bool):
+        raise ValueError('expected True or False')
+    return value
+
+
+def word(value):
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError('expected a word')
+    return value
+
+
+def letters(known, needed=''):
+    """A check that lets words of different letters out of `known` pass, such as 'LA'; `needed` must be among them."""
+
+    def check(value):
+        fits = isinstance(value, str) and set(value) <= set(known) and len(set(value)) == len(value)
+        if not fits or not set(needed) <= set(value):
+            among = f', {" and ".join(needed)} among them' if needed else ''
+            raise ValueError(f'expected letters out of {", ".join(known)}, each at most once{among}')
+        return value
+
+    return check
+
+
 def one_of(*words):
     """A check that lets only these words pass."""
 
     def check(value):
         if value not in words:
-            near = _nearest(value, words)
-            expected = f'expected {", ".join(map(repr, words[:-1]))} or {words[-1]!r}'
+            near = nearest(value, words)
+            expected = f'expected {" or ".join(filter(None, [", ".join(map(repr, words[:-1])), repr(words[-1])]))}'
             raise ValueError(expected + (f'; did you mean {near!r}?' if near else ''))
         return value
 
@@ -96,18 +141,18 @@ def _is_whole(value, least):
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
 
 
-def normalize(hconfigs, types):
+def normalize(hconfigs, types, containers=MappingProxyType({})):
     """A tuple of Layers from a configuration.
 
     hconfigs: see the module. types: {layer type: {option name: Option}}, the layers that the model knows; None in the
-    place of the options for a type that takes any. Raises ConfigError, which names the layer by its place, for
-    anything that is not understood.
+    place of the options for a type that takes any. containers: {layer type: Container}, those of them that hold layers.
+    Raises ConfigError, which names the layer by its place, for anything that is not understood.
     """
     if isinstance(hconfigs, (Integral, str)) or _is_layer(hconfigs):
         hconfigs = [hconfigs]
     if not isinstance(hconfigs, (list, tuple)):
         raise ConfigError(f'the configuration is {hconfigs!r}: expected a list of layers, such as [30, 10]')
-    return tuple(_layer(given, f'layer {n}', types) for n, given in enumerate(hconfigs, 1))
+    return tuple(_layer(given, f'layer {n}', types, containers) for n, given in enumerate(hconfigs, 1))
 
 
 def _is_layer(given):
@@ -115,7 +160,7 @@ def _is_layer(given):
     return isinstance(given, (list, tuple)) and len(given) > 0 and isinstance(given[0], str)
 
 
-def _layer(given, place, types):
+def _layer(given, place, types, containers):
     """One normalised Layer from an int or from [type, {options}, child, ...]."""
     if isinstance(given, Integral):
         given = ['full', {'width': given}]
@@ -129,17 +174,41 @@ def _layer(given, place, types):
         raise ConfigError(f'{place}: the layer type {kind!r} is not known{_hint(kind, types)}')
     path = f'{place} > {kind}'
     options = rest.pop(0) if rest and isinstance(rest[0], dict) else {}
+    container = containers.get(kind)
+    if container is None or container.expand is not None:
+        _refuse_children(rest, kind, path)
+    checked = _options(options, path, types[kind])
+    if container is None:
+        return Layer(kind, checked, (), path)
+    if container.expand is not None:
+        path = f'{path} {checked["name"]}'
+        rest = [container.expand(checked, path)]
+    return Layer(kind, checked, _children(rest, kind, path, types, containers), path)
+
+
+def _refuse_children(rest, kind, path):
+    """ConfigError for anything that follows the options of a layer that takes nothing else."""
     if rest:
         hint = '; all options of a layer stand in one {...}' if isinstance(rest[0], dict) else ''
         hint = '; several layers stand in a list of their own, [[...], [...]]' if _is_layer(rest[0]) else hint
         raise ConfigError(f'{path}: a {kind!r} layer takes options only, but {rest[0]!r} follows them{hint}')
-    return Layer(kind, _options(options, path, types[kind]), (), path)
+
+
+def _children(rest, kind, path, types, containers):
+    """The normalised layers inside a container."""
+    word, most, _ = containers[kind]
+    if not rest or (most is not None and len(rest) > most):
+        expected = f'at least one {word} after its options' if most is None else f'exactly {most} {word} inside'
+        hint = "; several layers, one after the other, stand in ['serial', ...]" if len(rest) > 1 else ''
+        raise ConfigError(f'{path}: a {kind!r} layer takes {expected}, but it has {len(rest)}{hint}')
+    places = [path] if most == 1 else [f'{path} > {word} {n}' for n in range(1, len(rest) + 1)]
+    return tuple(_layer(given, place, types, containers) for given, place in zip(rest, places, strict=True))
 
 
 def _bracket_hint(given, types):
     """What is wrong with the brackets around something that is no layer, if that is all that is wrong."""
     if isinstance(given, str):
-        word = given if given in types else _nearest(given, types)
+        word = given if given in types else nearest(given, types)
         return f'; the layer {word!r} is written [{word!r}, {{...}}] with its options' if word else ''
     if isinstance(given, (list, tuple)) and given and _is_layer(given[0]):
         return '; there is a pair of brackets too many'
@@ -166,11 +235,11 @@ def _options(given, path, known):
 
 def _hint(word, known):
     """The nearest known word and the list of all."""
-    near = _nearest(word, known)
+    near = nearest(word, known)
     return (f'; did you mean {near!r}?' if near else ';') + f' known: {", ".join(sorted(known))}'
 
 
-def _nearest(word, known):
+def nearest(word, known):
     """The known word that looks most like this one, whether in capitals or not; None if none does."""
     small = {str(name).lower(): name for name in known}
     near = difflib.get_close_matches(str(word).lower(), small, n=1)

@@ -1,5 +1,7 @@
 """Is a whole model's backward pass right? Every parameter's gradient beside finite differences."""
 
+from chapters.structure import kept_arrays
+from mathlib import rng
 from mathlib.backend import to_device
 from mathlib.gradcheck import check_gradient
 
@@ -11,12 +13,26 @@ def check_gradients(model, x, y, samples=20, show=True):
     batch. samples: how many numbers of each parameter are checked. The parameters are left as they were.
     """
     x, y = to_device(x), to_device(y)
+    before = rng.get_state()
+    averages = [(place, place.copy()) for place in kept_arrays(model.structure)]
     model.compute_gradients(x, y)
+    extra = model.extra_gradients()
+    if extra is not None:
+        model.parameters.gradients += extra
 
     def loss():
-        return model.forward_postproc(model.forward_neuralnet(x)[0], y)[0]
+        # With the same numbers drawn, and with the statistics of this batch, as in the step whose gradients these are.
+        rng.set_state(before)
+        model.is_training = True
+        try:
+            return model.forward_postproc(model.forward_neuralnet(x)[0], y)[0]
+        finally:
+            model.is_training = False
 
-    return [
+    checks = [
         check_gradient(loss, values, gradient, name, samples, show=show)
         for name, values, gradient in model.parameters.items()
     ]
+    for place, values in averages:
+        place[...] = values
+    return checks

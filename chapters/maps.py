@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from chapters.structure import layers
 from data.show import figure_labels, show_figure
 from mathlib.backend import to_host
 from mathlib.errors import ConfigError
@@ -18,10 +19,10 @@ FLAT = (0.96, 0.96, 0.96)
 
 def show_maps(model, x):
     """Show the kernels of every conv layer, then for each row of x [n, h, w, c] what every layer makes of it."""
-    for number, placed in enumerate(model.structure, 1):
+    for number, placed in layers(model.structure):
         if placed.layer.type == 'conv':
             show_figure(lambda number=number: plot_kernels(model, number))
-    if any(len(placed.output_shape) == 3 for placed in model.structure):
+    if any(len(placed.output_shape) == 3 for _, placed in layers(model.structure)):
         for row in x:
             show_figure(lambda row=row: plot_maps(model, row))
 
@@ -74,11 +75,11 @@ def plot_maps(model, x):
 
 def _conv(model, number):
     """The Placed conv layer of that number; ConfigError if there is none."""
-    convs = [n for n, placed in enumerate(model.structure, 1) if placed.layer.type == 'conv']
+    convs = {n: placed for n, placed in layers(model.structure) if placed.layer.type == 'conv'}
     if number not in convs:
-        known = f'the numbers of its conv layers are {convs}' if convs else 'it has no conv layer'
+        known = f'the numbers of its conv layers are {list(convs)}' if convs else 'it has no conv layer'
         raise ConfigError(f'{model.name}: layer {number!r} is no convolution: {known}')
-    return model.structure[number - 1]
+    return convs[number]
 
 
 def _local(path, labels):

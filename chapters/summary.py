@@ -2,6 +2,8 @@
 
 import math
 
+from chapters.structure import title, walk, weights
+
 HEAD = ('layer', 'type', 'actfunc', 'input => output', 'parameters', 'count')
 NONE = '-'
 
@@ -9,12 +11,12 @@ NONE = '-'
 def summary_table(model):
     """The table of a model's layers as text. Shapes are those of one row of data, without the batch."""
     rows = [HEAD]
-    for number, (layer, pm, input_shape, output_shape) in enumerate(model.structure, 1):
-        pieces = [value.shape for value in pm.values() if hasattr(value, 'shape')]
+    for number, depth, (layer, pm, input_shape, output_shape) in walk(model.structure):
+        pieces = [value.shape for value in weights(pm)]
         rows.append(
             (
-                'output' if layer is model.output_layer else str(number),
-                layer.type,
+                'output' if layer is model.output_layer else str(number or ''),
+                '  ' * depth + title(layer),
                 actfunc(layer),
                 f'{list(input_shape)} => {list(output_shape)}',
                 '+'.join('x'.join(map(str, piece)) for piece in pieces) or NONE,
@@ -24,16 +26,6 @@ def summary_table(model):
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = ['  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return '\n'.join([f'Model {model}', *lines, f'Total parameter count: {model.parameters.count}'])
-
-
-def products_a_row(structure):
-    """How many products one row takes on its way through a network's layers: each weight once for every place."""
-    return sum(
-        math.prod(output_shape[:-1]) * math.prod(value.shape)
-        for _, pm, _, output_shape in structure
-        for value in pm.values()
-        if len(getattr(value, 'shape', ())) > 1
-    )
 
 
 def actfunc(layer):
