@@ -14,12 +14,13 @@ errata             what the book's own code does otherwise, as subclasses
 =================  ==============================================================
 
 Beside the staircase stand config and macros (checking configurations), structure (the layers as a tree), training
-(checking settings), history, progress, summary, gradients, confusion, figures, maps, diagram, and the command line with its experiments, runs and report.
+(checking settings), history, progress, summary, gradients, confusion, figures, maps, diagram, and the command line with
+its experiments, runs and report.
 """
 
+from chapters import nets
 from chapters.ch05_mlp_model import MlpModel, Model
 from chapters.ch06_adam import AdamModel
-from chapters import nets
 from chapters.ch07_cnn_basic import CnnBasicModel
 from chapters.ch08_cnn_reg import CnnRegModel
 from chapters.ch09_cnn_ext import CnnExtModel

@@ -24,6 +24,7 @@ from mathlib.errors import ConfigError
 from mathlib.functions import relu, relu_derv
 from mathlib.optimizers import GradientDescent
 from mathlib.parameters import ParameterStore
+from mathlib.schedules import learning_rates
 
 # Validation and test data go through the network this many rows at a time, to bound the memory they take.
 ROWS_AT_ONCE = 100
@@ -39,6 +40,7 @@ class Model:
         self.is_training = False
         self.rand_std = 0.030
         self.learning_rate = 0.001
+        self.schedule = 'constant'
         self.history = None
 
     def __str__(self):
@@ -109,7 +111,7 @@ class MlpModel(Model):
         return {'w': weight, 'b': bias}, (hconfig['width'],)
 
     def alloc_param_pair(self, shape):
-        """Weights of `shape` from a normal distribution around 0, and a bias of zeros, one for each of its last axis."""
+        """Normally distributed weights of `shape`, and a bias of zeros, one for each of its last axis."""
         try:
             return rng.normal(0, self.weight_std(shape), shape), np.zeros(shape[-1])
         except MemoryError:
@@ -132,8 +134,9 @@ class MlpModel(Model):
         """
         batch_count = check_training(self, epoch_count, batch_size, learning_rate, report)
         epoch_count, batch_size, report = int(epoch_count), int(batch_size), int(report)
-        self.learning_rate = float(learning_rate)
-        settings = dict(epoch_count=epoch_count, batch_size=batch_size, learning_rate=self.learning_rate, report=report)
+        self.learning_rate = learning_rate = float(learning_rate)
+        self.scheduled = learning_rates(self.schedule, learning_rate, epoch_count * batch_count)
+        settings = dict(epoch_count=epoch_count, batch_size=batch_size, learning_rate=learning_rate, report=report)
         self.history = History(self.name, str(self.dataset), settings)
         start = last = time.monotonic()
         if report > 0:
@@ -158,6 +161,7 @@ class MlpModel(Model):
         self.dataset.shuffle_train_data(batch_size * batch_count)
         for n in steps(batch_count, f'    Epoch {epoch}/{epoch_count}'):
             x, y = self.dataset.get_train_data(batch_size, n)
+            self.learning_rate = next(self.scheduled)
             with backend.quiet():
                 cost, accuracy = self.train_step(to_device(x), to_device(y))
             if not log.add(cost, accuracy):

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from chapters.ch06_adam import AdamModel
 from chapters.config import Option, one_of, padding, positive_int, positive_pair
-from chapters.structure import first_learners, layers, learns, products_a_row
+from chapters.structure import first_learners, learns, products_a_row
 from chapters.training import check_rows, enough_memory
 from mathlib import backend, team
 from mathlib.backend import to_device, to_host, xp

@@ -184,7 +184,7 @@ class CnnRegModel(CnnBasicModel):
     # Weight decay (가중치 감쇠)
 
     def forward_extra_cost(self, y):
-        """l2_decay / 2 times the sum of the squares of all weights, plus l1_decay times that of their absolute values."""
+        """l2_decay / 2 times the sum of all squared weights, plus l1_decay times that of their absolute values."""
         if not self.l2_decay and not self.l1_decay:
             return 0, None
         cost = 0

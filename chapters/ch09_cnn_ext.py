@@ -1,7 +1,7 @@
 """Chapter 9: networks with branches, shortcuts and repeated parts, built from a configuration.
 
 Inception (Szegedy 2014) lets several convolutions look at the same maps, `parallel`; residual networks (He 2015) let
-the input of a block go around it, `add`. `serial` and `loop` make one layer of many, and a macro, `custom`, gives such a
+the input of a block go around it, `add`. `serial` and `loop` make one layer of many, and a macro, `custom`, gives a
 part of a network a name. All of them are layers that hold layers: their pm holds the pms of their parts, and forward
 and backward go through the parts by the same two methods as through the network itself.
 """
@@ -128,7 +128,7 @@ class CnnExtModel(CnnRegModel):
         for n, shape in enumerate(others, 2):
             if shape[:-1] != first[:-1]:
                 raise ConfigError(
-                    f'{hconfig.path}: the branches must give maps of the same size, to lie side by side: branch 1 gives '
+                    f'{hconfig.path}: the branches must give maps of the same size, to be joined: branch 1 gives '
                     f'{list(first)}, but branch {n} gives {list(shape)}'
                 )
         return pm, (*first[:-1], sum(shape[-1] for shape in shapes))

@@ -26,7 +26,7 @@ class Option:
 
 
 class Container(NamedTuple):
-    """A layer type that holds layers. word: what one of them is called; most: how many it may hold; None for any number.
+    """A layer type that holds layers. word: what one of them is called; most: how many there may be, None for any.
 
     expand: for a macro, a function (options, path) that gives the configuration of the one layer that it stands for.
     """

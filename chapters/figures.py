@@ -51,6 +51,24 @@ def _accuracies(axes, epochs, history, labels):
     axes.legend(fontsize=8, frameon=False)
 
 
+def plot_parameters(values, title):
+    """How a network's weights are distributed, with mean and spread; returns the figure.
+
+    values: a host vector.
+    """
+    labels, font = figure_labels('weight', 'density', 'mean', 'standard deviation')
+    mean, std = float(values.mean()), float(values.std())
+    with plt.rc_context({'font.family': [font, 'sans-serif']}):
+        figure, axes = plt.subplots(figsize=(5.5, 3), layout='constrained')
+        reach = max(float(np.quantile(np.abs(values), 0.999)), 1e-12)
+        axes.hist(values, 100, range=(-reach, reach), density=True, color=TRAIN, alpha=0.75)
+        axes.set(xlabel=labels['weight'], ylabel=labels['density'], title=title)
+        told = f'{labels["mean"]} {mean:.3f}\n{labels["standard deviation"]} {std:.3f}'
+        axes.text(0.97, 0.95, told, transform=axes.transAxes, ha='right', va='top', fontsize=9)
+        axes.spines[['top', 'right']].set_visible(False)
+    return figure
+
+
 def plot_confusion(matrix):
     """A ConfusionMatrix as a picture, each row as shares of its true class; returns the figure."""
     labels, font = figure_labels('chosen', 'true', 'accuracy', 'largest class', also=''.join(matrix.names))

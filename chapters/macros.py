@@ -12,7 +12,7 @@ from mathlib.errors import ConfigError
 
 
 def check_macro(name, config):
-    """A copy of a macro's configuration to keep. Raises ConfigError for a name or a configuration that cannot be one."""
+    """A copy of a macro's configuration to keep. Raises ConfigError for what cannot be a name or a configuration."""
     if not isinstance(name, str) or not name:
         raise ConfigError(f'the name of a macro is {name!r}: expected a word')
     if not isinstance(config, (list, tuple)) or not config or not isinstance(config[0], str):

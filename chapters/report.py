@@ -86,6 +86,8 @@ def table_row(runs):
 
 def layers_text(hconfigs):
     """A configuration in short: '[30, 10]', or 'conv3x6, max2' with numbers joined by x and words after them."""
+    if hconfigs and isinstance(hconfigs[0], str):
+        hconfigs = [hconfigs]
     if not any(isinstance(layer, list) for layer in hconfigs):
         return str(hconfigs)
     return ', '.join(map(_layer_text, hconfigs))
@@ -94,6 +96,8 @@ def layers_text(hconfigs):
 def _layer_text(layer):
     """'conv3x6 tanh' for ['conv', {'ksize': 3, 'chn': 6, 'actfunc': 'tanh'}], 'full30' for 30."""
     kind, options = ('full', {'width': layer}) if isinstance(layer, int) else (*layer, {})[:2]
+    if kind == 'custom':
+        return ' '.join([options['name'], *map(str, options.get('args', {}).values())])
     words = [value for value in options.values() if isinstance(value, str)]
     numbers = [str(value) for value in options.values() if not isinstance(value, str)]
     return ' '.join([kind + 'x'.join(numbers), *words])

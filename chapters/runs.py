@@ -32,7 +32,7 @@ def run_experiment(experiment, dataset, seed, after=(), changes=()):
     settings that are not the book's. A training that breaks off (the cost is no longer finite, or Ctrl-C) leaves a
     record with 'stopped' and the epochs until then.
     """
-    model = experiment.model_class(experiment.model_name, dataset, experiment.hconfigs)
+    model = experiment.model_class(experiment.model_name, dataset, experiment.hconfigs, **experiment.model_args)
     for attribute, value in experiment.attributes.items():
         setattr(model, attribute, value)
     start, stopped = time.monotonic(), None
@@ -48,7 +48,9 @@ def run_experiment(experiment, dataset, seed, after=(), changes=()):
         'experiment': experiment.name,
         'configuration': experiment.hconfigs,
         'model': experiment.model_class.__name__,
+        'model_args': experiment.model_args,
         'attributes': experiment.attributes,
+        'dataset_args': experiment.dataset_args,
         'dataset': describe_dataset(dataset),
         'seed': seed,
         'after': list(after),

@@ -78,7 +78,8 @@ def first_learners(structure):
         """Whether the input may come out of this layer before anything was learned from it."""
         inside = parts(placed)
         if placed.layer.type in SIDE_BY_SIDE and inside:
-            untouched = all([passes(part) for part in inside])
+            outcomes = [passes(part) for part in inside]
+            untouched = all(outcomes)
         else:
             untouched = all(map(passes, inside))
         if untouched and _learns(placed.pm):

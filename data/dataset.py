@@ -40,7 +40,8 @@ class Dataset:
     Attributes: name; mode (one of MODES); tr_xs, tr_ys, va_xs, va_ys, te_xs, te_ys (host arrays, or ImageRows for
     pictures); input_shape and output_shape of one row (tuples); target_names (for a choice, the names of its
     answers); digest (12 hexadecimal digits of the content of the source files) and kind ('real' or 'sample'), for
-    the record of a run; skipped (a list of (file, reason) for what had to be left out).
+    the record of a run; skipped (a list of (file, reason) for what had to be left out); augment (None, or a function
+    that changes each batch of training inputs a little, such as data.augment.mirror).
     """
 
     def __init__(self, name, mode):
@@ -52,6 +53,7 @@ class Dataset:
         self.kind = 'own'
         self.target_names = None
         self.skipped = []
+        self.augment = None
         self.indices = np.arange(0)
         self.tr_xs = self.tr_ys = self.va_xs = self.va_ys = self.te_xs = self.te_ys = np.zeros(0)
         self.input_shape = self.output_shape = None
@@ -117,7 +119,8 @@ class Dataset:
                 f'(and call shuffle_train_data before each epoch).'
             )
         rows = self.indices[begin:end]
-        return self.tr_xs[rows], self.tr_ys[rows]
+        xs = self.tr_xs[rows]
+        return xs if self.augment is None else self.augment(xs), self.tr_ys[rows]
 
     def get_test_data(self):
         """All test rows: te_xs (ImageRows for pictures, to be drawn in pieces), te_ys."""

@@ -5,7 +5,7 @@ from data.errors import DataError
 
 
 class DummyDataset(Dataset):
-    """Only the shapes of one input and one output, for example (299, 299, 3) and (200,).
+    """Only the shapes of one input and one output, for example [299, 299, 3] and [200], or 200.
 
     Enough to build a model and to print what it is made of; whoever asks it for rows gets a DataError.
     """
@@ -14,7 +14,7 @@ class DummyDataset(Dataset):
         super().__init__(name, mode)
         self.kind = 'dummy'
         self.input_shape = tuple(input_shape)
-        self.output_shape = tuple(output_shape)
+        self.output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.tr_xs = self.tr_ys = self.va_xs = self.va_ys = self.te_xs = self.te_ys = ()
 
     def _no_rows(self, *_):

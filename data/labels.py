@@ -30,6 +30,10 @@ WORDS = {
     'input': '입력',
     'first': '처음',
     'flat': '변화 없음',
+    'weight': '가중치',
+    'density': '밀도',
+    'mean': '평균',
+    'standard deviation': '표준편차',
 }
 
 

@@ -32,6 +32,11 @@ def shuffle(array):
     _stream.shuffle(array)
 
 
+def uniform(count):
+    """Draw `count` numbers from 0 up to, but not including, 1: a float64 host array."""
+    return _stream.random_sample(count)
+
+
 def get_state():
     """The position in the stream, to be given to `set_state` later."""
     return _stream.get_state()
