@@ -24,6 +24,7 @@ from mathlib.conv import conv2d, conv2d_dw, conv2d_dx
 from mathlib.errors import ConfigError
 from mathlib.functions import ACTIVATIONS, activate, activate_grad
 from mathlib.linear import product
+from mathlib.planes import like
 from mathlib.pool import avg_pool, avg_pool_dx, check_windows, max_pool, max_pool_dx
 from mathlib.windows import windows
 
@@ -178,7 +179,7 @@ class CnnBasicModel(AdamModel):
         """G_y [n, h', w', o] -> G_x [n, h, w, c], None for the first layer that learns; hands in G_k and G_b."""
         x, y = aux
         places = pm['state']['windows']
-        G = activate_grad(pm['state']['actfunc'], G_y, y)
+        G = activate_grad(pm['state']['actfunc'], like(G_y, y), y)
         G_k, G_b = conv2d_dw(x, G, places)
         self.update_param(pm, 'k', G_k)
         self.update_param(pm, 'b', G_b)

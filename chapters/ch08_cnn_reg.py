@@ -50,10 +50,9 @@ class CnnRegModel(CnnBasicModel):
     def __init__(self, name, dataset, hconfigs, show_maps=False, l2_decay=0, l1_decay=0):
         for option, value in (('l2_decay', l2_decay), ('l1_decay', l1_decay)):
             try:
-                DECAY(value)
+                setattr(self, option, DECAY(value))
             except ValueError as problem:
                 raise ConfigError(f'{name}: {option} is {value!r}: {problem}') from None
-        self.l2_decay, self.l1_decay = l2_decay, l1_decay
         super().__init__(name, dataset, hconfigs, show_maps)
 
     def exec_all(self, epoch_count=10, batch_size=10, learning_rate=0.001, report=0, show_cnt=3, show_params=False):

@@ -84,7 +84,11 @@ class CnnExtModel(CnnRegModel):
     @staticmethod
     def get_macro(name, args=None):
         """The configuration that a macro stands for with these args. Raises ConfigError where they do not fit."""
-        return expand(CnnExtModel.macros, name, check_args(args or {}), f'custom {name}')
+        try:
+            check_args(args or {})
+        except ValueError as problem:
+            raise ConfigError(f"custom {name}: 'args' is {args!r}: {problem}") from None
+        return expand(CnnExtModel.macros, name, args or {}, f'custom {name}')
 
     def normalized(self, hconfigs):
         """As in chapter 5, with layers inside layers and the macros filled in."""

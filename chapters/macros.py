@@ -13,8 +13,8 @@ from mathlib.errors import ConfigError
 
 def check_macro(name, config):
     """A copy of a macro's configuration to keep. Raises ConfigError for what cannot be a name or a configuration."""
-    if not isinstance(name, str) or not name:
-        raise ConfigError(f'the name of a macro is {name!r}: expected a word')
+    if not isinstance(name, str) or not name or ' > ' in name:
+        raise ConfigError(f"the name of a macro is {name!r}: expected a word, without the ' > ' of a layer's path")
     if not isinstance(config, (list, tuple)) or not config or not isinstance(config[0], str):
         raise ConfigError(
             f"macro {name!r} is {config!r}: expected the configuration of one layer, such as ['conv', {{...}}]; "

@@ -54,7 +54,13 @@ def layers(structure):
 
 def weights(pm):
     """The arrays that a layer itself learns, as a list; those of its parts are not among them."""
-    return [value for key, value in pm.items() if key != 'state' and hasattr(value, 'shape')]
+    arrays = []
+    for key, value in pm.items():
+        if key != 'state' and isinstance(value, dict):
+            arrays += weights(value)
+        elif hasattr(value, 'shape'):
+            arrays.append(value)
+    return arrays
 
 
 def products_a_row(structure):

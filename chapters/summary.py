@@ -30,4 +30,6 @@ def summary_table(model):
 
 def actfunc(layer):
     """The name of a layer's activation function: a full layer of chapters 5 and 6 has no such option, only ReLU."""
+    if 'A' not in layer.options.get('actions', 'A'):
+        return NONE
     return layer.options.get('actfunc', 'relu' if layer.type == 'full' else NONE)

@@ -10,12 +10,14 @@ windows        where the kernels of convolution and pooling stand
 conv           convolution forward and back; columns (im2col) and winograd do the work
 linear         the product of a full layer, shared by its columns
 pool           max and average pooling forward and back
+norm           batch normalisation forward and back, for a team
 planes         the order of a map's numbers in memory
 scratch        buffers that are used again, and blocks of work that fit the cache
 team           the threads that share a training step
 losses         squared error and the two cross-entropies with their gradients
 parameters     all parameters of a model in one flat vector
 optimizers     gradient descent and Adam on that vector
+schedules      how the learning rate changes in the course of a training
 gradcheck      a backward pass held against finite differences
 runtime        what machine this is, and how much memory a run took
 commandline    the argument parser of `python -m data` and `python -m chapters`

@@ -7,6 +7,7 @@ reaches on the pictures that stand behind our runs (smaller than the originals, 
 """
 
 from chapters.experiments.convolution import CONVOLUTION
+from chapters.experiments.errata import ERRATA
 from chapters.experiments.experiment import Experiment, Published
 from chapters.experiments.extended import EXTENDED, TUNED
 from chapters.experiments.perceptrons import PERCEPTRONS
@@ -15,5 +16,6 @@ from chapters.experiments.regularisation import REGULARISATION
 __all__ = ['EXPERIMENTS', 'Experiment', 'Published']
 
 EXPERIMENTS = {
-    experiment.name: experiment for experiment in (*PERCEPTRONS, *CONVOLUTION, *REGULARISATION, *EXTENDED, *TUNED)
+    experiment.name: experiment
+    for experiment in (*PERCEPTRONS, *CONVOLUTION, *REGULARISATION, *EXTENDED, *TUNED, *ERRATA)
 }

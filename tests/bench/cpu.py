@@ -20,11 +20,6 @@ from tests.bench import floors, memory, steps, workloads
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load():
-    """The load of the last minute, as the system counts it; None where it does not."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, 'getloadavg') else None
-
-
 def read_options(arguments):
     """The options of the command line; with `only`, the names of all cases that were chosen."""
     names = [*steps.cases(), *workloads.WORKLOADS]
@@ -56,7 +51,7 @@ def main(arguments=None):
     torch.set_num_threads(machine['cores'])
     record = {
         'machine': machine,
-        'load_before': load(),
+        'load_before': steps.load(),
         'backend': backend.describe(),
         'torch': torch.__version__,
         'threads': {
@@ -79,7 +74,7 @@ def main(arguments=None):
     record['cases'] = []
     for name in options.only:
         record['cases'].append(run_case(name, options.rounds))
-    record['load_after'] = load()
+    record['load_after'] = steps.load()
     record['peak_memory_mb'] = runtime.peak_memory_mb()
     print(f'load after: {record["load_after"]}')
     if options.results is not None:

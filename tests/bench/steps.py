@@ -6,6 +6,7 @@ to its synchronisation. cpu.py and gpu.py say where and write the record; worklo
 
 import datetime
 import json
+import os
 import re
 import statistics
 import time
@@ -155,6 +156,11 @@ def line(case):
     """One case as a line of the printed table."""
     beside = f', PyTorch {case["torch_ms"]:8.3f} ms, ratio {case["ratio"]:.2f}' if case['ratio'] else ''
     return f'{case["network"]:9} {case["model"]:10} batch {case["batch_size"]:4}: {case["our_ms"]:8.3f} ms{beside}'
+
+
+def load():
+    """The load of the last minute, as the system counts it; None where it does not."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, 'getloadavg') else None
 
 
 def slug(device):

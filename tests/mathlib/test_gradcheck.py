@@ -57,3 +57,34 @@ def test_the_worst_places_are_shown(capsys):
         gradient[6] += 1
         check_gradient(lambda: (x**3).sum(), x, gradient)
     assert '[6]' in capsys.readouterr().out
+
+
+def of_a_large_loss(gradient):
+    """Check `gradient` where a loss of about a million does not depend on x, but for what its rounding makes of it."""
+    with precision('float64'):
+        x = to_device(np.linspace(0.1, 0.9, 7))
+        return check_gradient(lambda: 1e6 / 3 + (x + 1e6 / 3).sum() - x.sum(), x, to_device(gradient), show=False)
+
+
+def test_a_difference_that_rounding_makes_is_none():
+    result = of_a_large_loss(np.zeros(7))
+    assert np.abs(result.finite).max() > 0
+    assert result.error == 0
+    assert result.right
+
+
+def test_a_difference_beyond_rounding_is_one():
+    # Rounding a loss of 2.7 million and dividing by 2e-6 makes differences below 0.01.
+    gradient = np.zeros(7)
+    gradient[3] = 0.1
+    result = of_a_large_loss(gradient)
+    assert result.error > 0.5
+    assert not result.right
+
+
+def test_of_a_small_loss_small_gradients_count():
+    with precision('float64'):
+        x = to_device(POINT)
+        result = check_gradient(lambda: 1e-6 * (x**2).sum(), x, 1.01 * 2e-6 * x, show=False)
+    assert result.error == pytest.approx(0.01, rel=0.1)
+    assert not result.right

@@ -106,6 +106,28 @@ def test_a_case_measures_four_sides_that_agree(name, monkeypatch):
     assert case['ratio_best'] >= case['ratio'] and case['textbook_ratio'] > 0
 
 
+@pytest.mark.parametrize('name', ['bottleneck_flower', 'inception_flower_la'])
+def test_a_case_of_chapter_9_measures_three_sides_that_agree(name, monkeypatch):
+    for constant in ('WARM_UP', 'STEPS'):
+        monkeypatch.setattr(steps, constant, 1)
+    case = workloads.run_case(workloads.WORKLOADS[name], torch, 'cpu', rounds=1)
+    assert case['first_losses'][0] > 1 and case['ratio_best'] >= case['ratio'] > 0
+    assert case['textbook_ms'] is None and case['textbook_ratio'] is None
+
+
+@pytest.mark.parametrize('channels_last', [False, True])
+@pytest.mark.parametrize('name', ['residual_flower', 'inception_flower'])
+def test_the_flower_networks_learn_as_pytorchs_do(name, channels_last, double):
+    workload = workloads.WORKLOADS[name]
+    dataset = workloads.make_batch(workload)
+    dataset.tr_xs = dataset.tr_xs.astype('float64')
+    work, twin = workloads.our_side(workload, dataset)
+    theirs = workloads.torch_side(torch, workload, dataset, twin(), 'cpu', channels_last)
+    expected = [theirs().item() for _ in range(4)]
+    assert expected[3] < expected[0] / 2
+    np.testing.assert_allclose([float(work()) for _ in range(4)], expected, rtol=1e-9)
+
+
 def test_networks_that_differ_are_not_measured():
     workload = workloads.WORKLOADS['resnet_18']
     ours = np.array([7.0, 5.0, 3.0])

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from chapters.ch09_cnn_ext import CnnExtModel
 from chapters.structure import parts
 from mathlib.backend import to_host
 
@@ -35,8 +34,8 @@ class Normed(NamedTuple):
 class Twin(nn.Module):
     """The network of a CnnExtModel: x [n, c, h, w] -> logits.
 
-    learned, norms: lists of Learned and Normed. A dropout must keep everything (see `everything_kept`): ValueError
-    for another one, and for a layer type that is not known.
+    learned, norms: lists of Learned and Normed. Raises ValueError for a dropout that does not keep everything, and for
+    a layer type that is not known.
     """
 
     def __init__(self, model):
@@ -171,7 +170,7 @@ class Added(nn.Module):
         total = first
         for other in [*others, x] if self.with_x else others:
             times = first.shape[1] // other.shape[1]
-            total = total + (other if times == 1 else other.repeat(1, times, *(1 for _ in other.shape[2:])))
+            total = total + (other if times == 1 else torch.cat([other] * times, dim=1))
         return self.after(total)
 
 
@@ -241,13 +240,3 @@ def ours(w, shape):
     """PyTorch's weights [width, inputs] as ours."""
     *sides, channels = shape
     return w.reshape(-1, channels, *sides).movedim(1, -1).reshape(len(w), -1).T
-
-
-def everything_kept(config):
-    """A layer's configuration with its macros filled in, in which no dropout drops anything."""
-    kind, *rest = config
-    if kind == 'custom':
-        return everything_kept(CnnExtModel.get_macro(**rest[0]))
-    if kind == 'dropout':
-        return [kind, {'keep_prob': 1.0}]
-    return [kind, *(part if isinstance(part, dict) else everything_kept(part) for part in rest)]

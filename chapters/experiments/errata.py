@@ -1,0 +1,29 @@
+"""The experiments of appendix A: nets of chapter 9 with the book's own gradients; with averages that keep up."""
+
+from dataclasses import replace
+
+from chapters.errata import BookExtModel
+from chapters.experiments.extended import EXTENDED
+
+_BY_NAME = {experiment.model_name: experiment for experiment in EXTENDED}
+
+
+def _book(model):
+    """The experiment as the book's code runs it, with every one of its deviations."""
+    note = "with the gradients of the book's own code (chapters/errata.py)"
+    return replace(_BY_NAME[model], name=f'ch09_{model}_book', model_class=BookExtModel, note=note)
+
+
+def _averages(model):
+    """The experiment with right gradients as always, and moving averages that follow the training closely."""
+    note = 'the moving averages of batch normalisation with exp_ratio 0.1 instead of 0.001'
+    return replace(_BY_NAME[model], name=f'ch09_{model}_averages', model_args={'exp_ratio': 0.1}, note=note)
+
+
+ERRATA = [
+    _book('model_flower_LA'),
+    _book('residual_flower'),
+    _book('bottleneck_flower'),
+    _averages('residual_flower'),
+    _averages('bottleneck_flower'),
+]
