@@ -14,6 +14,9 @@ from mathlib.rng import BOOK_SEED
 
 HEAD = ('experiment', 'layers', 'data', 'epochs', 'seeds', 'test accuracy', 'published', 's/epoch', 'published s/epoch')
 
+# Of layers with many options, those that a short form tells.
+TELLING = {'dropout': ['keep_prob'], 'noise': ['std'], 'batch_normal': []}
+
 USUAL = (('dtype', 'float32'), ('backend', 'numpy'))
 
 
@@ -98,6 +101,8 @@ def _layer_text(layer):
     kind, options = ('full', {'width': layer}) if isinstance(layer, int) else (*layer, {})[:2]
     if kind == 'custom':
         return ' '.join([options['name'], *map(str, options.get('args', {}).values())])
+    if kind in TELLING:
+        return ' '.join([kind, *(str(options[key]) for key in TELLING[kind] if key in options)])
     words = [value for value in options.values() if isinstance(value, str)]
     numbers = [str(value) for value in options.values() if not isinstance(value, str)]
     return ' '.join([kind + 'x'.join(numbers), *words])

@@ -41,7 +41,7 @@ class Dataset:
     pictures); input_shape and output_shape of one row (tuples); target_names (for a choice, the names of its
     answers); digest (12 hexadecimal digits of the content of the source files) and kind ('real' or 'sample'), for
     the record of a run; skipped (a list of (file, reason) for what had to be left out); augment (None, or a function
-    that changes each batch of training inputs a little, such as data.augment.mirror).
+    that changes each batch of training inputs a little, see data/augment.py).
     """
 
     def __init__(self, name, mode):

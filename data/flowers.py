@@ -3,7 +3,7 @@
 import numpy as np
 
 from data import cache, images, location, show
-from data.augment import mirror
+from data.augment import augmentation
 from data.dataset import Dataset
 from data.errors import DataError
 from data.rows import ImageRows
@@ -13,13 +13,13 @@ class FlowersDataset(Dataset):
     """Which flower is on the photo: one of many. Files: flowers/<class>/*.jpg, classes in sorted order.
 
     resolution: [width, height] to which each photo is resized; input_shape: [-1] for height * width * 3 numbers in a
-    row, or [height, width, 3]. mirrored: whether each training picture is turned left to right half of the time.
-    Inputs are 0..255, answers one-hot. image_shape is [height, width, 3], target_names are the class names. The book
-    writes its square sizes into both lists without telling width from height; here the list for Pillow is
-    [width, height] and the shape of an array [height, width, 3].
+    row, or [height, width, 3]. augment: what changes training pictures at random, such as ['mirror', 'zoom'] (see
+    data.augment). Inputs are 0..255, answers one-hot. image_shape is [height, width, 3], target_names are the class
+    names. The book writes its square sizes into both lists without telling width from height; here the list for
+    Pillow is [width, height] and the shape of an array [height, width, 3].
     """
 
-    def __init__(self, resolution=(100, 100), input_shape=(-1,), mirrored=False):
+    def __init__(self, resolution=(100, 100), input_shape=(-1,), augment=()):
         super().__init__('flowers', 'select')
         width, height = images.check_resolution(resolution)
         self.image_shape = [height, width, 3]
@@ -31,12 +31,9 @@ class FlowersDataset(Dataset):
         pictures = cache.load('flowers', root, [file for files in found.values() for file in files], (width, height))
         self.digest, self.skipped = pictures.digest, pictures.skipped
         labels = kept_labels(root, {name: len(files) for name, files in found.items()}, pictures.kept)
-        if mirrored:
-            if len(shape) != 3:
-                raise DataError(
-                    f'flowers: only pictures can be mirrored: expected an input_shape of {self.image_shape}'
-                )
-            self.augment = mirror
+        if augment and len(shape) != 3:
+            raise DataError(f'only pictures can be changed: with augment, input_shape must be {self.image_shape}')
+        self.augment = augmentation(augment)
         self.shuffle_data(ImageRows(pictures.pixels, pictures.kept, shape), one_hot(labels, len(found)))
 
     def visualize(self, xs, estimates, answers):

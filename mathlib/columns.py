@@ -40,7 +40,7 @@ LEAST_ROWS = 512
 # A strip of rows of windows may be so many times as large as a usual block: it is read once, and by long steps.
 STRIPS = 8
 # `arranged` keeps no more numbers than this.
-KEPT = 1 << 20
+KEPT = 1 << 21
 # With fewer channels than this, copying window by window is copying crumbs.
 CRUMBS = 5
 

@@ -17,7 +17,7 @@ from mathlib.backend import xp
 from mathlib.columns import LEAST_ROWS, Lines, by_planes, column_blocks
 from mathlib.errors import ConfigError
 from mathlib.functions import activate_inplace
-from mathlib.windows import Axis, Windows
+from mathlib.windows import Windows
 
 # Moving a number through memory takes about as long as so many products.
 MOVE = 15
@@ -93,8 +93,7 @@ def conv2d_dx(G_y, w, windows):
 @cache
 def _mirrored(windows):
     """The windows, on the outputs of stride-1 windows, of the outputs that read each pixel."""
-    axes = windows.rows, windows.columns
-    return Windows(*(Axis(a.count, a.kernel, 1 - a.kernel - a.start, 1, a.size) for a in axes))
+    return Windows(windows.rows.mirrored, windows.columns.mirrored)
 
 
 def _scattering_pays(G_y, w, windows, mirrored):

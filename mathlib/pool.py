@@ -114,6 +114,8 @@ def _to_maximum_of_two(G_y, x, number, axis):
 
 def _to_all(G_y, number, axis):
     """The gradient by x of the sum along one axis: every pixel of a window gets the whole of it."""
+    if axis.step == 1:
+        return _combined(G_y, number, axis.mirrored, xp.add)
     shape = (*G_y.shape[:number], axis.size, *G_y.shape[number + 1 :])
     apart = axis.kernel <= axis.step
     G_x = xp.empty_like(G_y, shape=shape) if apart and axis.covered else xp.zeros_like(G_y, shape=shape)

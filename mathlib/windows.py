@@ -54,6 +54,11 @@ class Axis:
         """Whether tiles leave no pixel over."""
         return self.tiles and self.count * self.step == self.size
 
+    @cached_property
+    def mirrored(self):
+        """For steps of 1: the windows, on the outputs, of those outputs that read each pixel; there is one a pixel."""
+        return Axis(self.count, self.kernel, 1 - self.kernel - self.start, 1, self.size)
+
     def part(self, outputs):
         """The Axis of some of the outputs, a slice."""
         return replace(self, start=self.start + outputs.start * self.step, count=outputs.stop - outputs.start)

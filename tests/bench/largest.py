@@ -2,9 +2,9 @@
 
     python -m tests.bench.largest [--only NAME ...] [--batch N]
 
-Each network has a process of its own and one step on random pictures of 224x224, by far the slowest of a training,
-because every page of memory is touched for the first time. Memory is the peak of the process in MB (1e6 bytes); more
-than a machine has of it, and the system ends the process.
+Each network has a process of its own and one step on random pictures of 224x224: the first step, in which all memory
+is touched for the first time. Memory is the peak of the process in MB (1e6 bytes); where there is not enough of it, the
+system ends the process.
 """
 
 import argparse

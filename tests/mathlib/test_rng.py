@@ -44,6 +44,19 @@ def test_what_was_drawn_before_leaves_nothing_behind():
     assert np.array_equal(half, again)
 
 
+def test_a_stream_is_philox_from_a_place_of_its_own():
+    """For every kind of number: those of float32 take half a draw each."""
+    kinds = (
+        lambda stream: stream.random(5),
+        lambda stream: stream.random(5, dtype='float32'),
+        lambda stream: stream.standard_normal(5, dtype='float32'),
+    )
+    for draw in kinds:
+        (found,) = [draw(stream) for stream in rng.row_streams(7, 2, [3])]
+        key, counter = np.array([7, 2], np.uint64), np.array([0, 0, 0, 3], np.uint64)
+        assert np.array_equal(found, draw(np.random.Generator(np.random.Philox(key=key, counter=counter))))
+
+
 def test_another_key_layer_or_row_is_another_stream():
     count = 2000
     streams = [drawn(key, layer, [row], count)[0] for key in (0, 1) for layer in (0, 1) for row in (0, 1, 2**62)]
