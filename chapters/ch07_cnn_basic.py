@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from chapters.ch06_adam import AdamModel
 from chapters.config import Option, one_of, padding, positive_int, positive_pair
-from chapters.structure import first_learners, learns, products_a_row
+from chapters.structure import first_learners, layers, learns, products_a_row
 from chapters.training import check_rows, enough_memory
 from mathlib import backend, team
 from mathlib.backend import to_device, to_host, xp
@@ -69,6 +69,7 @@ class CnnBasicModel(AdamModel):
         """As in chapter 5, for layers of any type."""
         super().init_parameters(hconfigs)
         self.products = products_a_row(self.structure)
+        self.operations = sum(learns(placed.pm) for _, placed in layers(self.structure))
         self.first_pms = first_learners(self.structure)
         self.activated_later = set()
         self.activate_after_pooling()
@@ -124,7 +125,7 @@ class CnnBasicModel(AdamModel):
 
     def team_size(self, rows):
         """How many threads should share so many rows."""
-        return team.size(rows, rows * self.products, self.parameters.count)
+        return team.size(rows, rows * self.products, self.parameters.count, self.operations)
 
     def forward_neuralnet(self, x):
         """x [n, *input_shape] -> output [n, outputs], and what the backward pass needs, for each member of the team."""

@@ -21,6 +21,8 @@ NEAR_ZERO = 1e-5
 EPSILON = Option(number(above=0), 1e-10)
 EXP_RATIO = Option(number(above=0, most=1), 0.001)
 DECAY = number(least=0)
+# How often the members of a team meet for one batch normalisation, forward and back.
+MEETINGS = 2
 # A number no batch has as many rows as: the stream of what is drawn once for a whole batch.
 WHOLE_BATCH = 2**62
 
@@ -66,9 +68,10 @@ class CnnRegModel(CnnBasicModel):
 
     def init_parameters(self, hconfigs):
         """As in chapter 7; every layer that draws at random gets a number."""
-        self.random_layers = 0
+        self.random_layers = self.normalisations = 0
         self.random_key = None
         super().init_parameters(hconfigs)
+        self.operations += MEETINGS * self.normalisations
 
     def forward_neuralnet(self, x):
         """As in chapter 7; in training, one key is drawn for all that layers draw at random in this step."""
@@ -151,6 +154,7 @@ class CnnRegModel(CnnBasicModel):
 
     def alloc_batch_normal_layer(self, input_shape, hconfig):
         """scale and shift [c] to learn, if rescale; mavg and mvar [c], the moving averages of mean and variance."""
+        self.normalisations += 1
         channels = input_shape[-1]
         pm = {'scale': np.ones(channels), 'shift': np.zeros(channels)} if hconfig['rescale'] else {}
         pm['state'] = {'mavg': to_device(np.zeros(channels)), 'mvar': to_device(np.ones(channels))}

@@ -22,7 +22,8 @@ class GradientCheck:
 
     name: what was checked. places: indices into the array. backward, finite: float64 host vectors, one number a place.
     error: the largest difference, divided by the largest size of either gradient among the places; a difference that
-    rounding of the loss alone can make counts as none (a gradient may well be 0, as before batch normalisation).
+    rounding of the loss alone can make, `noise`, counts as none (a gradient may well be 0, as before batch
+    normalisation).
     """
 
     name: str
@@ -30,6 +31,7 @@ class GradientCheck:
     backward: np.ndarray
     finite: np.ndarray
     error: float
+    noise: float = 0.0
 
     @property
     def right(self):
@@ -38,6 +40,8 @@ class GradientCheck:
 
     def __str__(self):
         verdict = 'right' if self.right else 'WRONG'
+        if max(np.abs(self.backward).max(), np.abs(self.finite).max()) <= self.noise:
+            verdict = '0, or too small to be told from it'
         lines = [f'{self.name}: {verdict}, largest relative difference {self.error:.1e} at {len(self.places)} places']
         lines += [f'    {"place":>14} {"backward":>15} {"finite diff.":>15}']
         shown = np.argsort(-np.abs(self.backward - self.finite), kind='stable')[:5]
@@ -67,7 +71,7 @@ def check_gradient(loss, x, gradient, name='x', samples=20, h=1e-6, show=True):
     size = max(np.abs(finite).max(), np.abs(backward).max(), 1e-12)
     noise = ROUNDED * np.finfo(np.float64).eps * abs(backend.scalar(loss())) / h
     apart = np.abs(finite - backward).max()
-    result = GradientCheck(name, places, backward, finite, float(apart / size) if apart > noise else 0.0)
+    result = GradientCheck(name, places, backward, finite, float(apart / size) if apart > noise else 0.0, noise)
     if show:
         print(result)
     return result

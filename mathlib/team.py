@@ -24,9 +24,11 @@ import threadpoolctl
 from mathlib import backend, settings
 from mathlib.errors import BookError
 
-# A team pays when a member has at least this many products to do, and when the weights that each member must read, and
-# the gradients that each must add up, are few beside them.
+# A team pays when a member has at least this many products to do for every few operations, for after each of them it
+# takes Python's interpreter lock again; and when the weights that each member must read, and the gradients that each
+# must add up, are few beside them.
 PRODUCTS_A_MEMBER = 4_000_000
+OPERATIONS = 1.6
 PRODUCTS_A_WEIGHT = 48
 # A fork takes as long as a few passes over so many blocks of memory.
 BLOCKS_A_MEMBER = 6
@@ -106,11 +108,15 @@ def member():
     return getattr(_here, 'member', ALONE)
 
 
-def size(rows, products=0, weights=0):
-    """How many members should share `rows` rows with so many products in all, through a network of so many weights."""
+def size(rows, products=0, weights=0, operations=1):
+    """How many members should share `rows` rows with so many products in all, through a network of so many weights.
+
+    operations: how many layers do them; a meeting of the members counts as one more.
+    """
     if backend.name != 'numpy' or member() is not ALONE or products < PRODUCTS_A_WEIGHT * weights:
         return 1
-    return max(1, min(settings.workers, rows, products // PRODUCTS_A_MEMBER))
+    least = PRODUCTS_A_MEMBER * max(1, operations / OPERATIONS)
+    return max(1, min(settings.workers, rows, int(products / least)))
 
 
 def run(members, work):

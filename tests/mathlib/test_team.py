@@ -111,6 +111,8 @@ def test_small_work_and_heavy_weights_are_not_shared(monkeypatch):
     assert team.size(100, many - 1) == 1
     assert team.size(2, 8 * many) == (1 if alone else 2)
     assert team.size(100, 8 * many, weights=many) == 1
+    assert team.size(100, 8 * many, operations=4) == (1 if alone else 3)
+    assert team.size(100, 8 * many, operations=80) == 1
     assert team.run(2, lambda _: team.size(100, 8 * many)) == [1, 1]
 
 
