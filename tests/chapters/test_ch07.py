@@ -375,4 +375,4 @@ def test_a_team_is_as_large_as_the_work_is(monkeypatch):
     model = CnnBasicModel('m', dummy(96, 96, 3, 5), EXPERIMENTS['ch07_flowers_model_4'].hconfigs)
     model.team_size(10)
     convs = 96 * 96 * 27 * 6 + 48 * 48 * 54 * 12 + 24 * 24 * 108 * 24
-    assert asked == [(10, 10 * (convs + 8 * 8 * 24 * 5), 11129)]
+    assert asked == [(10, 10 * (convs + 8 * 8 * 24 * 5), 11129, 4)]
