@@ -41,6 +41,7 @@ class Model:
         self.rand_std = 0.030
         self.learning_rate = 0.001
         self.schedule = 'constant'
+        self.scheduled = iter(())
         self.history = None
 
     def __str__(self):
@@ -161,7 +162,7 @@ class MlpModel(Model):
         self.dataset.shuffle_train_data(batch_size * batch_count)
         for n in steps(batch_count, f'    Epoch {epoch}/{epoch_count}'):
             x, y = self.dataset.get_train_data(batch_size, n)
-            self.learning_rate = next(self.scheduled)
+            self.learning_rate = next(self.scheduled, self.learning_rate)
             with backend.quiet():
                 cost, accuracy = self.train_step(to_device(x), to_device(y))
             if not log.add(cost, accuracy):
