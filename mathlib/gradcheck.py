@@ -21,9 +21,8 @@ class GradientCheck:
     """Both gradients at the places that were checked.
 
     name: what was checked. places: indices into the array. backward, finite: float64 host vectors, one number a place.
-    error: the largest difference, divided by the largest size of either gradient among the places; a difference that
-    rounding of the loss alone can make, `noise`, counts as none (a gradient may well be 0, as before batch
-    normalisation).
+    error: the largest difference, divided by the largest size of either gradient among the places. noise: a difference
+    that rounding of the loss alone can make: a gradient may well be 0, as before batch normalisation.
     """
 
     name: str
@@ -35,14 +34,14 @@ class GradientCheck:
 
     @property
     def right(self):
-        """Whether the two agree to TOLERANCE."""
-        return self.error < TOLERANCE
+        """Whether the two agree to TOLERANCE, or differ by no more than rounding can make."""
+        return bool(self.error < TOLERANCE or np.abs(self.finite - self.backward).max() <= self.noise)
 
     def __str__(self):
-        verdict = 'right' if self.right else 'WRONG'
+        verdict = f'{"right" if self.right else "WRONG"}, largest relative difference {self.error:.1e}'
         if max(np.abs(self.backward).max(), np.abs(self.finite).max()) <= self.noise:
-            verdict = '0, or too small to be told from it'
-        lines = [f'{self.name}: {verdict}, largest relative difference {self.error:.1e} at {len(self.places)} places']
+            verdict = '0, or too small to be told from it,'
+        lines = [f'{self.name}: {verdict} at {len(self.places)} places']
         lines += [f'    {"place":>14} {"backward":>15} {"finite diff.":>15}']
         shown = np.argsort(-np.abs(self.backward - self.finite), kind='stable')[:5]
         for n in sorted(shown):
@@ -70,8 +69,7 @@ def check_gradient(loss, x, gradient, name='x', samples=20, h=1e-6, show=True):
     backward = np.array([backend.scalar(gradient[place]) for place in places])
     size = max(np.abs(finite).max(), np.abs(backward).max(), 1e-12)
     noise = ROUNDED * np.finfo(np.float64).eps * abs(backend.scalar(loss())) / h
-    apart = np.abs(finite - backward).max()
-    result = GradientCheck(name, places, backward, finite, float(apart / size) if apart > noise else 0.0, noise)
+    result = GradientCheck(name, places, backward, finite, float(np.abs(finite - backward).max() / size), noise)
     if show:
         print(result)
     return result
