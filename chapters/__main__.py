@@ -11,6 +11,9 @@ from mathlib import rng, settings
 from mathlib.commandline import Parser
 from mathlib.errors import BookError, ConfigError
 
+# `list` shows so many letters of a configuration.
+LONGEST = 72
+
 # Command-line option -> field of Experiment.
 CHANGES = {'epochs': 'epoch_count', 'batch_size': 'batch_size', 'learning_rate': 'learning_rate', 'report': 'report'}
 
@@ -61,14 +64,15 @@ def main(arguments=None):
 def list_all(options):
     """Print a line for each experiment."""
     width = max(map(len, EXPERIMENTS))
-    layers = max(len(report.layers_text(experiment.hconfigs)) for experiment in EXPERIMENTS.values())
+    texts = {name: report.layers_text(experiment.hconfigs) for name, experiment in EXPERIMENTS.items()}
+    short = {name: text if len(text) <= LONGEST else f'{text[: LONGEST - 3]}...' for name, text in texts.items()}
     for experiment in EXPERIMENTS.values():
         accuracy = (
             ', '.join('+'.join(f'{value:.3f}' for value in item.accuracy) for item in experiment.published) or '-'
         )
         print(
             f'{experiment.name:{width}}  {experiment.model_class.__name__:13}  '
-            f'{report.layers_text(experiment.hconfigs):{layers}}  '
+            f'{short[experiment.name]:{LONGEST}}  '
             f'{experiment.epoch_count:3} epochs, batch {experiment.batch_size}, rate {experiment.learning_rate:g}'
             f'  published: {accuracy}'
         )
