@@ -22,7 +22,7 @@ def _averages(model):
 
 
 ERRATA = [
-    # Four epochs show that it is stuck; the way back through the averages makes them slow. In print it was ten.
+    # Four epochs show where it goes; the way back through the averages makes them slow. In print it was ten.
     _book('model_flower_LA', epoch_count=4, published=(Published((0.242,), source=COURSE),)),
     _book('residual_flower'),
     _book('bottleneck_flower'),
