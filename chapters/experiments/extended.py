@@ -53,8 +53,8 @@ EXTENDED = [
     _flower('residual_flower', 'residual_flower', 64, 'LAB', (0.312, 1797), (0.463, 1216)),
     _flower('bottleneck_flower', 'bottleneck_flower', 64, 'LAB', (0.490, 2103), (0.420, 1403), 0.388),
 ]
-# Found by trying, mostly with one seed. The nets with shortcuts know more of their training pictures by the end than the
-# others do, so theirs are zoomed as well.
+# Found by trying, mostly with one seed. The nets with shortcuts know more of their training pictures by the end than
+# the others do, so theirs are zoomed as well.
 _LA, _LAB, _PLAIN, _RESIDUAL, _BOTTLENECK = EXTENDED
 TUNED = [
     _tuned(_LA),
