@@ -132,14 +132,16 @@ class CnnBasicModel(AdamModel):
         check_rows(self, x)
         x = x.astype(backend.dtype, copy=False)  # pixels may be whole numbers
         forward = super().forward_neuralnet
-        parts = team.run(self.team_size(len(x)), lambda member: forward(x[member.part(len(x))]))
+        members, each = self.team_size(len(x)), len(x) * self.products / max(1, self.operations)
+        parts = team.run(members, lambda member: forward(x[member.part(len(x))]), each)
         outputs, aux_parts = zip(*parts, strict=True)
         return xp.concatenate(outputs), aux_parts
 
     def backprop_neuralnet(self, G_output, aux):
         """As in chapter 5; the gradients that the members hand in for their rows add up to those of the batch."""
-        backprop = super().backprop_neuralnet
-        team.run(len(aux), lambda member: backprop(G_output[member.part(len(G_output))], aux[member.rank]))
+        backprop, rows = super().backprop_neuralnet, len(G_output)
+        each = rows * self.products / max(1, self.operations)
+        team.run(len(aux), lambda member: backprop(G_output[member.part(rows)], aux[member.rank]), each)
 
     # full
 

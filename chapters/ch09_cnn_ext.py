@@ -12,11 +12,12 @@ from chapters.ch07_cnn_basic import ACTFUNC, CnnBasicModel
 from chapters.ch08_cnn_reg import EPSILON, EXP_RATIO, CnnRegModel
 from chapters.config import Container, Layer, Option, flag, letters, normalize, one_of, positive_int, word
 from chapters.macros import check_args, check_macro, expand
-from chapters.structure import Placed, dump_lines
+from chapters.structure import Placed, dump_lines, neighbours
 from mathlib import planes
 from mathlib.backend import to_host, xp
 from mathlib.errors import ConfigError
 from mathlib.functions import activate, activate_grad
+from mathlib.pool import avg_pool, avg_pool_dx
 
 # How large new weights are: from the book's standard deviation and the numbers of inputs and outputs of a unit.
 WEIGHT_STD = {
@@ -268,6 +269,35 @@ class CnnExtModel(CnnRegModel):
         """The actions the other way round."""
         return self.backprop_actions(G_y, pm['state']['actions'], hconfig, pm, aux)
 
+    # avg
+
+    def average_later(self):
+        """Let averages at a stride of 1 come after the 1x1 convolution behind them, if that leaves fewer channels.
+
+        One adds up pixels, the other channels, so their order makes no difference; nor to the bias, for a mean of equal
+        numbers is that number. A reader's own conv or avg layer is left alone.
+        """
+        names = [f'{step}_{kind}_layer' for step in ('alloc', 'forward', 'backprop') for kind in ('conv', 'avg')]
+        if any(getattr(type(self), name) is not getattr(CnnExtModel, name) for name in names):
+            return
+        for avg, conv in neighbours(self.structure):
+            if (avg.layer.type, conv.layer.type) != ('avg', 'conv') or avg.input_shape != avg.output_shape:
+                continue
+            single = conv.layer['ksize'] == conv.layer['stride'] == (1, 1)
+            if single and conv.layer['actions'][0] == 'L' and conv.output_shape[2] < conv.input_shape[2]:
+                avg.pm['state']['later'] = True
+                conv.pm['state']['actfunc'] = 'none'
+                conv.pm['state']['actions'] = 'LP' + conv.layer['actions'][1:]
+                conv.pm['state']['pooled'] = avg.pm['state']['windows']
+
+    def forward_avg_layer(self, x, hconfig, pm):
+        """As in chapter 7, unless the convolution behind this layer averages."""
+        return (x, None) if 'later' in pm['state'] else super().forward_avg_layer(x, hconfig, pm)
+
+    def backprop_avg_layer(self, G_y, hconfig, pm, aux):
+        """The same way back."""
+        return G_y if 'later' in pm['state'] else super().backprop_avg_layer(G_y, hconfig, pm, aux)
+
     # Actions of conv and add
 
     def alloc_action_norm(self, shape, hconfig, rescale):
@@ -286,6 +316,8 @@ class CnnExtModel(CnnRegModel):
                 x, aux = super().forward_conv_layer(x, hconfig, pm)
             elif action == 'A':
                 x = aux = activate(hconfig['actfunc'], x)
+            elif action == 'P':
+                x, aux = avg_pool(x, pm['state']['pooled']), None
             else:
                 x, aux = self.forward_batch_normal_layer(x, pm['bn']['state']['hconfig'], pm['bn'])
             auxes.append(aux)
@@ -300,6 +332,8 @@ class CnnExtModel(CnnRegModel):
                 G_y = super().backprop_conv_layer(G_y, hconfig, pm, aux)
             elif action == 'A':
                 G_y = activate_grad(hconfig['actfunc'], G_y, aux)
+            elif action == 'P':
+                G_y = avg_pool_dx(G_y, pm['state']['pooled'])
             else:
                 G_y = self.backprop_batch_normal_layer(G_y, pm['bn']['state']['hconfig'], pm['bn'], aux)
         return G_y
@@ -310,12 +344,15 @@ class CnnExtModel(CnnRegModel):
         """As in chapter 8."""
         self.recorded = None
         super().init_parameters(hconfigs)
+        self.average_later()
 
     def forward_layer(self, x, hconfig, pm):
         """As in chapter 7; while `get_maps` looks on, what comes out of every plain layer is kept."""
         y, aux = super().forward_layer(x, hconfig, pm)
         if self.recorded is not None and not (hconfig and hconfig.children):
-            self.recorded.append(((hconfig or self.output_layer).path, to_host(y)))
+            late = 'later' in pm.get('state', ())
+            shown = avg_pool(y, pm['state']['windows']) if late else y
+            self.recorded.append(((hconfig or self.output_layer).path, to_host(shown)))
         return y, aux
 
     def get_maps(self, x):

@@ -5,6 +5,7 @@ which stand in its pm['placed'] in the order in which they were made.
 """
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 from chapters.config import Layer
@@ -45,6 +46,15 @@ def walk(structure):
                 yield number, depth, placed
 
     return visit(structure, 0)
+
+
+def neighbours(structure):
+    """Pairs of Placed layers, of which the second reads what the first makes, and nobody else does."""
+    pairs = list(pairwise(structure))
+    for _, _, placed in walk(structure):
+        if placed.layer.type not in SIDE_BY_SIDE:
+            pairs += pairwise(parts(placed))
+    return pairs
 
 
 def layers(structure):

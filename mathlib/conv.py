@@ -28,16 +28,20 @@ def conv2d(x, w, b, windows, actfunc='none'):
     check_fit(x.shape, w.shape, windows)
     if not isinstance(x, Lines) and winograd.pays(len(x), *w.shape[2:], windows):
         return winograd.conv2d(x, w, b, windows, actfunc)
-    o = w.shape[3]
-    kernel = w.reshape(-1, o)
-    in_planes = by_planes(x, windows) and planes.pay(len(x), o, windows.columns.count)
-    y = planes.empty(len(x), windows.output_sides, o, x.dtype, in_planes)
+    in_planes = by_planes(x, windows) and planes.pay(len(x), w.shape[3], windows.columns.count)
+    y = planes.empty(len(x), windows.output_sides, w.shape[3], x.dtype, in_planes)
+    _fill(y, x, w, b, windows, actfunc)
+    return y
+
+
+def _fill(y, x, w, b, windows, actfunc):
+    """Write actfunc(x * w + b) to a new map y, which is in planes only where `by_planes` allows."""
+    kernel = w.reshape(-1, w.shape[3])
     for X, Y in column_blocks(x, windows, y):
         _product(X, kernel, Y)
         if b is not None:
             Y += b
         activate_inplace(actfunc, Y)
-    return y
 
 
 def check_fit(x_shape, w_shape, windows):
@@ -83,8 +87,11 @@ def channel_sums(G_y):
 
 def conv2d_dx(G_y, w, windows):
     """G_x [n, h, w, c], from G_y [n, oh, ow, o] and the kernel w."""
+    if windows.stride != (1, 1):
+        phases = _phases(windows)
+        return (_interleaved if _interleaving_pays(w, windows, phases) else _scattered)(G_y, w, windows)
     mirrored = _mirrored(windows)
-    if windows.stride != (1, 1) or _scattering_pays(G_y, w, windows, mirrored):
+    if _scattering_pays(G_y, w, windows, mirrored):
         return _scattered(G_y, w, windows)
     turned = xp.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
     return conv2d(G_y, turned, None, mirrored)
@@ -108,6 +115,47 @@ def _scattering_pays(G_y, w, windows, mirrored):
     pixels, outputs = (len(G_y) * math.prod(sides) for sides in (windows.input_sides, windows.output_sides))
     copies = 1 / windows.rows.kernel if by_planes(G_y, mirrored) else 1
     return outputs * c * (o + 3 * MOVE) < pixels * o * (c + copies * MOVE) + 4 * MOVE * c * o
+
+
+# With a stride s, the pixels that lie s apart see the same places of the kernel: those of one *phase* (polyphase
+# decomposition, as for filters that change the sampling rate). One convolution of G_y with s*s*c output channels, whose
+# kernel has the places of all phases side by side, gives s x s pixels of G_x for each of its outputs.
+
+
+@cache
+def _phases(windows):
+    """The windows of that convolution on G_y; output i holds the pixels from `first_pixels` + i * stride on."""
+    return Windows(windows.rows.phases, windows.columns.phases)
+
+
+def _interleaving_pays(w, windows, phases):
+    """Whether fewer products and moves are needed than for adding up the windows, one picture counted."""
+    c, o = w.shape[2:]
+    outputs, places = math.prod(windows.output_sides), math.prod(phases.output_sides)
+    read, made = math.prod(phases.ksize) * o, math.prod(windows.stride) * c
+    return places * (read * (made + MOVE) + 2 * MOVE * made) < outputs * len(w.reshape(-1, o)) * (o + 3 * MOVE)
+
+
+def _interleaved(G_y, w, windows):
+    """G_x [n, h, w, c] by one convolution for all phases, whose pixels are then put in between each other."""
+    phases, (down, across), (kh, kw, c, o) = _phases(windows), windows.stride, w.shape
+    (rows, columns), n = phases.ksize, len(G_y)
+    kernel = xp.zeros((rows * down, columns * across, c, o), dtype=w.dtype)
+    kernel[:kh, :kw] = w
+    kernel = kernel.reshape(rows, down, columns, across, c, o)[::-1, :, ::-1].transpose(0, 2, 5, 1, 3, 4)
+    kernel = xp.ascontiguousarray(kernel).reshape(rows, columns, o, -1)
+    in_planes = by_planes(G_y, phases) and planes.pay(n, c, windows.columns.size)
+    made = planes.empty(n, phases.output_sides, kernel.shape[3], G_y.dtype, in_planes)
+    _fill(made, G_y, kernel, None, phases, 'none')
+    G_x = planes.empty(n, windows.input_sides, c, G_y.dtype, in_planes)
+    for i in range(down):
+        outputs_down, pixels_down = windows.rows.phase(i)
+        for j in range(across):
+            outputs_across, pixels_across = windows.columns.phase(j)
+            first = (i * across + j) * c
+            part = made[:, outputs_down, outputs_across, first : first + c]
+            G_x[:, pixels_down, pixels_across] = part
+    return G_x
 
 
 def _scattered(G_y, w, windows):

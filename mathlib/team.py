@@ -16,6 +16,7 @@ WORKERS says how many members there may be; with one, BLAS alone shares out its 
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from functools import cache
 
@@ -35,7 +36,7 @@ BLOCKS_A_MEMBER = 6
 
 _here = threading.local()
 # BLAS has one number of threads for the whole process, so teams of several threads take turns.
-_turn = threading.Lock()
+_turn = threading.RLock()
 
 
 class Member:
@@ -119,18 +120,23 @@ def size(rows, products=0, weights=0, operations=1):
     return max(1, min(settings.workers, rows, int(products / least)))
 
 
-def run(members, work):
+def run(members, work, each=None):
     """[work(member) for each member of a team of `members`], at the same time.
+
+    each: how many products fall on one operation of the work, if known; if they are few, BLAS gets one thread even for
+    a member that is alone, as waking its others takes longer than the products do.
 
     An error of one member ends the wait of the others and is raised here. BookError where a member waits for others
     that have ended, or wants to lead a team of its own.
     """
     if members == 1:
-        return [work(ALONE)]
+        small = backend.name == 'numpy' and each is not None and each < PRODUCTS_A_MEMBER / OPERATIONS
+        with _turn_with_one_thread() if small and member() is ALONE else nullcontext():
+            return [work(ALONE)]
     if member() is not ALONE:
         raise BookError('a member of a team cannot lead a team of its own')
     meeting, pool = _Meeting(members), _pool(max(members, settings.workers) - 1)
-    with _turn, _blas().limit(limits=1):
+    with _turn_with_one_thread():
         # Each in the caller's context, where NumPy keeps what it does about overflow.
         others = [
             pool.submit(copy_context().run, _work, Member(rank, members, meeting), work) for rank in range(1, members)
@@ -148,6 +154,13 @@ def run(members, work):
     if problems:
         raise BookError('a member of a team waited for another that had ended: all must gather equally often')
     return results + [other.result() for other in others]
+
+
+@contextmanager
+def _turn_with_one_thread():
+    """A turn with BLAS at one thread."""
+    with _turn, _blas().limit(limits=1):
+        yield
 
 
 def _work(who, work):

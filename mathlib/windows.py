@@ -59,6 +59,21 @@ class Axis:
         """For steps of 1: the windows, on the outputs, of those outputs that read each pixel; there is one a pixel."""
         return Axis(self.count, self.kernel, 1 - self.kernel - self.start, 1, self.size)
 
+    @cached_property
+    def phases(self):
+        """The windows, on the outputs, of those that read any of `step` neighbouring pixels, from the first such group
+        that has a pixel to the last; a group begins where a window can begin."""
+        first, last = -self.start // self.step, (self.size - 1 - self.start) // self.step
+        kernel = -(-self.kernel // self.step)
+        return Axis(self.count, kernel, first - kernel + 1, 1, last - first + 1)
+
+    def phase(self, place):
+        """(groups, pixels): two slices, such that pixel i of the second is at `place` of group i of the first."""
+        begin = self.start + -self.start // self.step * self.step + place
+        skipped = 1 if begin < 0 else 0
+        pixels = range(begin + skipped * self.step, self.size, self.step)
+        return slice(skipped, skipped + len(pixels)), slice(pixels.start, self.size, self.step)
+
     def part(self, outputs):
         """The Axis of some of the outputs, a slice."""
         return replace(self, start=self.start + outputs.start * self.step, count=outputs.stop - outputs.start)

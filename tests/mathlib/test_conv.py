@@ -8,7 +8,7 @@ import pytest
 
 from mathlib import planes, scratch, team, winograd
 from mathlib.backend import precision, to_device, to_host
-from mathlib.conv import channel_sums, conv2d, conv2d_dw, conv2d_dx
+from mathlib.conv import _interleaved, _scattered, channel_sums, conv2d, conv2d_dw, conv2d_dx
 from mathlib.errors import ConfigError
 from mathlib.functions import ACTIVATIONS, activate
 from mathlib.gradcheck import check_gradient
@@ -133,6 +133,18 @@ def test_windows_beside_the_picture_see_only_the_bias():
     assert y.shape == (10, 10)
     assert y[0, 0] == y[2, 5] == y[9, 9] == 7
     assert y[3, 3] == 1 * 4 + 7
+
+
+@pytest.mark.parametrize('in_planes', [False, True])
+@pytest.mark.parametrize('case', [case for case in CASES if case[3] != 1], ids=str)
+def test_both_ways_back_through_a_stride_agree(case, in_planes):
+    place, draws = drawn(case)
+    expected = by_windows(*draws, place)[3]
+    with precision('float64'):
+        _, w, _, G_y = map(to_device, draws)
+        G_y = planes.ordered(G_y, in_planes)
+        for way in (_scattered, _interleaved):
+            assert np.abs(to_host(way(G_y, w, place)) - expected).max() <= 1e-12 * np.abs(expected).max(), way
 
 
 @pytest.mark.parametrize('dtype', TOLERANCE)

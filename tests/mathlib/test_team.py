@@ -103,6 +103,19 @@ def test_blas_has_one_thread_inside_a_team_and_its_own_number_outside():
     assert threads() == before
 
 
+def test_blas_has_one_thread_for_small_products_of_a_single_member():
+    def threads():
+        return [info['num_threads'] for info in threadpoolctl.threadpool_info() if info['user_api'] == 'blas']
+
+    before = threads()
+    alone = backend.name != 'numpy'
+    assert team.run(1, lambda _: threads(), 1000) == [before if alone else [1] * len(before)]
+    assert team.run(1, lambda _: threads(), 1e9) == team.run(1, lambda _: threads()) == [before]
+    # A layer may lead a team of its own there.
+    assert team.run(1, lambda _: team.run(2, lambda member: member.rank), 1000) == [[0, 1]]
+    assert threads() == before
+
+
 def test_small_work_and_heavy_weights_are_not_shared(monkeypatch):
     monkeypatch.setattr(settings, 'workers', 4)
     many = team.PRODUCTS_A_MEMBER
