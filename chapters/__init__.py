@@ -9,6 +9,7 @@ ch07_textbook      a whole network trained in that way, to compare with
 ch07_cnn_basic     CnnBasicModel, with convolution and pooling layers
 ch08_cnn_reg       CnnRegModel, with weight decay, dropout, noise and batch normalisation
 ch09_cnn_ext       CnnExtModel, with branches, shortcuts, loops and macros
+ch10_cnn_net       CnnNetModel, with what the classical networks need
 nets               the book's networks as macros of CnnExtModel
 errata             what the book's own code does otherwise, as subclasses
 =================  ==============================================================
@@ -24,19 +25,27 @@ from chapters.ch06_adam import AdamModel
 from chapters.ch07_cnn_basic import CnnBasicModel
 from chapters.ch08_cnn_reg import CnnRegModel
 from chapters.ch09_cnn_ext import CnnExtModel
+from chapters.ch10_cnn_net import CnnNetModel
 from chapters.confusion import confusion_matrix
 from chapters.gradients import check_gradients
 from chapters.history import History
+from chapters.published import import_weights
+from chapters.weights import load, load_weights, save
 
 __all__ = [
     'AdamModel',
     'CnnBasicModel',
     'CnnExtModel',
+    'CnnNetModel',
     'CnnRegModel',
     'History',
     'MlpModel',
     'Model',
     'check_gradients',
     'confusion_matrix',
+    'import_weights',
+    'load',
+    'load_weights',
     'nets',
+    'save',
 ]

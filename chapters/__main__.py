@@ -1,12 +1,18 @@
-"""The command line: python -m chapters list | run NAME ... | report. `--help` after any of them says more."""
+"""The command line: python -m chapters list | run NAME ... | report | classify PATH ... `--help` says more."""
 
 import argparse
 import dataclasses
 import difflib
 import sys
+from pathlib import Path
 
 from chapters import report, runs
+from chapters.classify import classify, plot_top, show_top
 from chapters.experiments import EXPERIMENTS
+from chapters.nets.catalogue import make
+from chapters.published import import_weights
+from chapters.weightfiles import read_names
+from chapters.weights import load
 from mathlib import rng, settings
 from mathlib.commandline import Parser
 from mathlib.errors import BookError, ConfigError
@@ -45,6 +51,18 @@ def parser():
         '--results', nargs='+', default=[runs.STORED, runs.OWN], metavar='FOLDER', help='where records are'
     )
     table.add_argument('--out', default=settings.BUILD / 'report', metavar='FOLDER', help='(default: %(default)s)')
+    best = commands.add_parser(
+        'classify',
+        help='what is on a photo, by a network with trained weights',
+        description='FILE is what save(model, path) wrote, or, with --net, published weights as .safetensors or .npz.',
+    )
+    best.add_argument('pictures', nargs='+', metavar='PATH', help='a picture')
+    best.add_argument('--weights', required=True, metavar='FILE', help='the trained weights')
+    best.add_argument('--net', metavar='NAME', help='the network of the catalogue that published weights are for')
+    best.add_argument('--names', metavar='FILE', help='the names of the answers, one a line')
+    best.add_argument('--how', metavar='WORD', help="how pictures are made ready (default: the network's)")
+    best.add_argument('--top', type=int, default=5, metavar='N', help='how many answers (default: %(default)s)')
+    best.add_argument('--draw', metavar='FOLDER', help='write a PNG of each picture and its answers there')
     return top
 
 
@@ -52,7 +70,8 @@ def main(arguments=None):
     """Run the command line; returns the exit status. Errors that a reader can mend are one line without a traceback."""
     options = parser().parse_args(arguments)
     try:
-        return {'list': list_all, 'run': run_all, 'report': make_report}[options.command](options)
+        commands = {'list': list_all, 'run': run_all, 'report': make_report, 'classify': classify_all}
+        return commands[options.command](options)
     except BookError as problem:
         print(f'error: {problem}', file=sys.stderr)
         return 1
@@ -148,6 +167,30 @@ def make_report(options):
         raise runs.RunError(f'there is no record of a run in {places}: `python -m chapters run NAME` makes one')
     for path in report.write_report(records, options.out):
         print(f'written: {path}')
+    return 0
+
+
+def classify_all(options):
+    """Print the most probable answers for each picture; show or write the picture beside them."""
+    if options.net is None:
+        model = load(options.weights)
+    else:
+        model = make(options.net)
+        import_weights(model, options.weights)
+    names = read_names(options.names) if options.names else None
+    folder = runs.prepare(options.draw, 'draw') if options.draw else None
+    for picture in options.pictures:
+        rows = classify(model, picture, options.top, names, options.how)
+        print(picture)
+        for name, share in rows:
+            print(f'  {100 * share:5.1f} %  {name}')
+        show_top(picture, rows)
+        if folder is not None:
+            # Class folders often have a frame_0001 each.
+            place = Path(picture).resolve()
+            path = folder / f'{place.parent.name}-{place.stem}-{model.name}.png'
+            plot_top(picture, rows).savefig(path, dpi=120)
+            print(f'  written: {path}')
     return 0
 
 

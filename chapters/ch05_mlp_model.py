@@ -82,9 +82,7 @@ class MlpModel(Model):
     def init_parameters(self, hconfigs):
         """Check the configuration and allocate the layers in order, the output layer last."""
         self.hconfigs = hconfigs
-        self.output_layer = Layer(
-            'full', {'width': math.prod(self.dataset.output_shape), 'actfunc': 'none'}, path='output layer'
-        )
+        self.output_layer = self.last_layer()
         self.structure = []
         shape = self.dataset.input_shape
         try:
@@ -97,6 +95,11 @@ class MlpModel(Model):
             raise ConfigError(f'{self.name}: {problem}') from None
         *self.pm_hiddens, self.pm_output = [placed.pm for placed in self.structure]
         self.parameters = ParameterStore({'hidden': self.pm_hiddens, 'output': self.pm_output})
+
+    def last_layer(self):
+        """The layer that makes the outputs that the dataset asks for: a full layer without ReLU."""
+        width = math.prod(self.dataset.output_shape)
+        return Layer('full', {'width': width, 'actfunc': 'none'}, path='output layer')
 
     def normalized(self, hconfigs):
         """The configuration of the hidden layers, checked: a tuple of Layers."""

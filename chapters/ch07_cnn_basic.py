@@ -168,9 +168,13 @@ class CnnBasicModel(AdamModel):
     def alloc_conv_layer(self, input_shape, hconfig):
         """k [kh, kw, c, o] and b [o]; the places of the kernel on the picture are worked out once and kept."""
         places = self.alloc_windows(input_shape, hconfig)
-        kernel, bias = self.alloc_param_pair((*hconfig['ksize'], input_shape[2], hconfig['chn']))
+        kernel, bias = self.alloc_param_pair(self.kernel_shape(input_shape, hconfig))
         pm = {'k': kernel, 'b': bias, 'state': {'windows': places, 'actfunc': hconfig['actfunc']}}
         return pm, (*places.output_sides, hconfig['chn'])
+
+    def kernel_shape(self, input_shape, hconfig):
+        """(kh, kw, c, o): a kernel reads every channel that comes in."""
+        return *hconfig['ksize'], input_shape[2], hconfig['chn']
 
     def forward_conv_layer(self, x, hconfig, pm):
         """y = actfunc(x * k + b), where * slides the kernel over the picture. x [n, h, w, c] -> y [n, h', w', o]."""
@@ -244,13 +248,16 @@ class CnnBasicModel(AdamModel):
         if len(input_shape) != 3:
             raise ConfigError(f'{hconfig.path}: {self.no_picture(input_shape)}')
         try:
-            size = hconfig['ksize'] or hconfig['stride']
-            places = windows(input_shape[:2], size, hconfig['stride'], hconfig['padding'])
+            places = self.place_windows(input_shape[:2], hconfig['ksize'] or hconfig['stride'], hconfig)
             if hconfig.type != 'conv':
                 check_windows(places)
             return places
         except ConfigError as problem:
             raise ConfigError(f'{hconfig.path}: {problem}') from None
+
+    def place_windows(self, sides, ksize, hconfig):
+        """The Windows of a layer on pictures of `sides` (height, width)."""
+        return windows(sides, ksize, hconfig['stride'], hconfig['padding'])
 
     def no_picture(self, shape):
         """What a layer that slides over pictures says of an input of another shape, and how to get pictures."""

@@ -179,9 +179,9 @@ class CnnRegModel(CnnBasicModel):
     def backprop_batch_normal_layer(self, G_y, hconfig, pm, aux):
         """G_y -> G_x, through mean and variance as well, for they depend on x; hands in G_scale and G_shift."""
         G_x, G_scale, G_shift = batch_norm_dx(G_y, aux, wanted=not self.is_first(pm))
-        if 'scale' in pm:
-            self.update_param(pm, 'scale', G_scale)
-            self.update_param(pm, 'shift', G_shift)
+        for key, gradient in (('scale', G_scale), ('shift', G_shift)):
+            if key in pm:
+                self.update_param(pm, key, gradient)
         return G_x
 
     # Weight decay (가중치 감쇠)

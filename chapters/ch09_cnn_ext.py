@@ -13,8 +13,8 @@ from chapters.ch08_cnn_reg import EPSILON, EXP_RATIO, CnnRegModel
 from chapters.config import Container, Layer, Option, flag, letters, normalize, one_of, positive_int, word
 from chapters.macros import check_args, check_macro, expand
 from chapters.structure import Placed, dump_lines, neighbours
-from mathlib import planes
-from mathlib.backend import to_host, xp
+from mathlib.backend import to_host
+from mathlib.branches import joined, summed, summed_tiled, untiled
 from mathlib.errors import ConfigError
 from mathlib.functions import activate, activate_grad
 from mathlib.pool import avg_pool, avg_pool_dx
@@ -93,7 +93,11 @@ class CnnExtModel(CnnRegModel):
 
     def normalized(self, hconfigs):
         """As in chapter 5, with layers inside layers and the macros filled in."""
-        containers = {
+        return normalize(hconfigs, self.layer_types(), self.containers())
+
+    def containers(self):
+        """The layer types that hold layers: {type: Container}."""
+        return {
             'parallel': Container('branch'),
             'serial': Container('layer'),
             'add': Container('branch'),
@@ -102,7 +106,6 @@ class CnnExtModel(CnnRegModel):
                 'layer', 1, lambda options, path: expand(self.macros, options['name'], options['args'], path)
             ),
         }
-        return normalize(hconfigs, self.layer_types(), containers)
 
     # Parts of layers
 
@@ -234,17 +237,25 @@ class CnnExtModel(CnnRegModel):
         results = [self.forward_layer(x, *branch) for branch in zip(hconfig.children, pm['pms'], strict=True)]
         ys, auxes = zip(*results, strict=True)
         ys = [*ys, x] if hconfig['x'] else ys
-        y, aux_actions = self.forward_actions(summed_tiled(ys), hconfig['actions'], hconfig, pm)
+        y, aux_actions = self.forward_actions(self.add_up(ys, hconfig), hconfig['actions'], hconfig, pm)
         return y, [auxes, aux_actions, [each.shape[-1] for each in ys]]
 
     def backprop_add_layer(self, G_y, hconfig, pm, aux):
         """Every summand gets the whole of G_y; one whose channels were repeated, the sum over the repetitions."""
         auxes, aux_actions, channels = aux
         G_sum = self.backprop_actions(G_y, hconfig['actions'], hconfig, pm, aux_actions)
-        Gs = [untiled(G_sum, count) for count in channels]
+        Gs = self.hand_out(G_sum, channels, hconfig)
         # The last one, where there is one more than branches, is that of x itself.
         branches = zip(Gs, hconfig.children, pm['pms'], auxes, strict=False)
         return summed([*(self.backprop_layer(*branch) for branch in branches), *Gs[len(auxes) :]])
+
+    def add_up(self, ys, hconfig):
+        """The sum of what the branches gave, and of x itself, the last one, if it is added."""
+        return summed_tiled(ys)
+
+    def hand_out(self, G_sum, channels, hconfig):
+        """The gradients by the summands, which had so many channels."""
+        return [untiled(G_sum, count) for count in channels]
 
     # conv: a convolution L, its activation A and a batch normalisation B, in the order of `actions`
 
@@ -278,12 +289,14 @@ class CnnExtModel(CnnRegModel):
         numbers is that number. A reader's own conv or avg layer is left alone.
         """
         names = [f'{step}_{kind}_layer' for step in ('alloc', 'forward', 'backprop') for kind in ('conv', 'avg')]
-        if any(getattr(type(self), name) is not getattr(CnnExtModel, name) for name in names):
+        if any(not getattr(type(self), name).__module__.startswith('chapters.ch') for name in names):
             return
         for avg, conv in neighbours(self.structure):
             if (avg.layer.type, conv.layer.type) != ('avg', 'conv') or avg.input_shape != avg.output_shape:
                 continue
-            single = conv.layer['ksize'] == conv.layer['stride'] == (1, 1)
+            single = conv.layer['ksize'] == conv.layer['stride'] == (1, 1) and not avg.layer.options.get(
+                'count_outside'
+            )
             if single and conv.layer['actions'][0] == 'L' and conv.output_shape[2] < conv.input_shape[2]:
                 avg.pm['state']['later'] = True
                 conv.pm['state']['actfunc'] = 'none'
@@ -297,6 +310,14 @@ class CnnExtModel(CnnRegModel):
     def backprop_avg_layer(self, G_y, hconfig, pm, aux):
         """The same way back."""
         return G_y if 'later' in pm['state'] else super().backprop_avg_layer(G_y, hconfig, pm, aux)
+
+    def forward_convolution(self, x, hconfig, pm):
+        """The convolution alone, with an activation right behind it: chapter 7's conv layer."""
+        return super().forward_conv_layer(x, hconfig, pm)
+
+    def backprop_convolution(self, G_y, hconfig, pm, aux):
+        """The same way back."""
+        return super().backprop_conv_layer(G_y, hconfig, pm, aux)
 
     # Actions of conv and add
 
@@ -313,7 +334,7 @@ class CnnExtModel(CnnRegModel):
         auxes = []
         for action in actions:
             if action == 'L':
-                x, aux = super().forward_conv_layer(x, hconfig, pm)
+                x, aux = self.forward_convolution(x, hconfig, pm)
             elif action == 'A':
                 x = aux = activate(hconfig['actfunc'], x)
             elif action == 'P':
@@ -329,7 +350,7 @@ class CnnExtModel(CnnRegModel):
             if G_y is None:
                 return None
             if action == 'L':
-                G_y = super().backprop_conv_layer(G_y, hconfig, pm, aux)
+                G_y = self.backprop_convolution(G_y, hconfig, pm, aux)
             elif action == 'A':
                 G_y = activate_grad(hconfig['actfunc'], G_y, aux)
             elif action == 'P':
@@ -363,46 +384,3 @@ class CnnExtModel(CnnRegModel):
             return self.recorded
         finally:
             self.recorded = None
-
-
-def joined(ys):
-    """Maps [n, h, w, c1], [n, h, w, c2], ... as one map, with the channels of all of them; or rows [n, c] likewise."""
-    if ys[0].ndim != 4 or len(ys) == 1:
-        return xp.concatenate(ys, axis=-1)
-    n, *sides, _ = ys[0].shape
-    channels = sum(y.shape[3] for y in ys)
-    whole = planes.empty(n, sides, channels, ys[0].dtype, planes.pay(n, channels, sides[1]))
-    start = 0
-    for y in ys:
-        whole[..., start : start + y.shape[3]] = y
-        start += y.shape[3]
-    return whole
-
-
-def summed(Gs):
-    """The sum of gradients by the same x; None if one of them is, for then nobody needs it. They are left unchanged."""
-    if any(G is None for G in Gs):
-        return None
-    first, *others = Gs
-    if not others:
-        return first
-    total = xp.add(first, others[0])
-    for other in others[1:]:
-        total += other
-    return total
-
-
-def summed_tiled(ys):
-    """The sum of maps; the channels of those with fewer than the first are repeated. All are left unchanged."""
-    first, *others = ys
-    total = first.copy(order='K')
-    for y in others:
-        for start in range(0, first.shape[-1], y.shape[-1]):
-            total[..., start : start + y.shape[-1]] += y
-    return total
-
-
-def untiled(G, channels):
-    """The gradient of `summed_tiled` by a map of so many channels, from the gradient of the sum."""
-    first, *others = [G[..., start : start + channels] for start in range(0, G.shape[-1], channels)]
-    return summed([first, *others])

@@ -5,13 +5,13 @@ options may be left out, and a single layer may stand without the outer list. `n
 `Layer`s and leaves what the reader wrote as it is.
 """
 
-import difflib
 import math
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import NamedTuple
 
+from mathlib.choices import nearest
 from mathlib.errors import ConfigError
 
 REQUIRED = object()
@@ -237,10 +237,3 @@ def _hint(word, known):
     """The nearest known word and the list of all."""
     near = nearest(word, known)
     return (f'; did you mean {near!r}?' if near else ';') + f' known: {", ".join(sorted(known))}'
-
-
-def nearest(word, known):
-    """The known word that looks most like this one, whether in capitals or not; None if none does."""
-    small = {str(name).lower(): name for name in known}
-    near = difflib.get_close_matches(str(word).lower(), small, n=1)
-    return small[near[0]] if near else None

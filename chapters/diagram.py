@@ -1,7 +1,8 @@
 """A picture of a network, drawn from its configuration: `plot_structure(model)`.
 
 A box is a layer, an edge carries what one row has become, and its shape stands beside it wherever it changes. Branches
-stand side by side and meet in a `concat` or a `+`; what repeats is drawn once, with its number.
+stand side by side and meet in a `concat` or a `+`; what repeats is drawn once, with its number. A side head
+stands beside the line, to which nothing comes back from it, and ends in the weight of its loss.
 """
 
 import matplotlib.pyplot as plt
@@ -9,7 +10,7 @@ from matplotlib import font_manager
 from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyBboxPatch
 
-from chapters.diagram_layout import FONT, Frame, Plain, Split, arranged, in_line
+from chapters.diagram_layout import FONT, Frame, Plain, Side, Split, arranged, in_line
 from chapters.structure import parts
 from data.show import figure_labels
 
@@ -69,7 +70,13 @@ def _block(placed, fold):
         width = placed.output_shape[-1]
         tiled = tuple(part.output_shape[-1] < width for part in inside)
         shortcut = placed.input_shape[-1] < width if layer['x'] else None
-        return Split(tuple(blocks), 'sum', _words('+', _steps(layer, '')), '', tiled, shortcut)
+        scale = layer.options.get('scale', 1)
+        steps = _words('+', '' if scale == 1 else f'{scale:g}×', _steps(layer, ''))
+        word = 'zeros' if layer.options.get('fill') == 'zero' else 'tiled'
+        return Split(tuple(blocks), 'sum', steps, '', tiled, shortcut, word)
+    if kind == 'auxiliary':
+        outputs = Plain(_label(inside[-1].layer), 'output', f'loss × {layer["weight"]:g}')
+        return Side(in_line([*blocks[:-1], outputs], fold))
     return in_line(blocks, fold)
 
 
@@ -82,7 +89,7 @@ def _label(layer):
     """A plain layer in few words. A reader's own type is its name, as is one whose options are not the book's."""
     options = layer.options
     if layer.type == 'full' and 'width' in options:
-        linear = layer.path == 'output layer'
+        linear = layer.path.endswith('output layer')
         return _words(f'full {options["width"]}', '' if linear else _activation(layer))
     if layer.type == 'conv' and {'ksize', 'chn'} <= options.keys():
         title = f'conv {_pair(options["ksize"])}, {options["chn"]}'

@@ -150,7 +150,7 @@ class Split:
     that of its first branch).
 
     tiled: for each branch, whether its channels are repeated. shortcut: None, or whether those of the input are, which
-    goes around the branches on a line of its own.
+    goes around the branches on a line of its own. word: what says so; another where missing channels are zero instead.
     """
 
     branches: tuple
@@ -159,6 +159,7 @@ class Split:
     shape: str = ''
     tiled: tuple = ()
     shortcut: bool | None = None
+    word: str = 'tiled'
     plain = pointed = False
 
     @cached_property
@@ -166,8 +167,8 @@ class Split:
         """What each branch takes on the right of its spine, with the word at its end."""
         tiled = self.tiled or (False,) * len(self.branches)
         return [
-            max(block.right, beside('tiled')) if word else block.right
-            for block, word in zip(self.branches, tiled, strict=True)
+            max(block.right, beside(self.word)) if narrow else block.right
+            for block, narrow in zip(self.branches, tiled, strict=True)
         ]
 
     @cached_property
@@ -205,7 +206,7 @@ class Split:
         inner = max(self.edge, self.join, beside(self.shape))
         if self.shortcut is None:
             return inner
-        return self.around + (beside('tiled') if self.shortcut else MARGIN)
+        return self.around + (beside(self.word) if self.shortcut else MARGIN)
 
     @cached_property
     def deep(self):
@@ -231,16 +232,45 @@ class Split:
             else:
                 drawing.line((spine, end), (spine, middle - apart), (x + self.join, middle - apart), arrow=True)
             if self.tiled and self.tiled[number]:
-                drawing.shape(spine, join - TAIL - 0.03, 'tiled')
+                drawing.shape(spine, join - TAIL - 0.03, self.word)
         if self.shortcut is not None:
             side, over, under = x + self.around, bus - 2 * apart, middle + apart
             drawing.line((x, over), (side, over), (side, under), (x + self.join, under), arrow=True, kind='shortcut')
             if self.shortcut:
-                drawing.shape(side, join - TAIL - 0.03, 'tiled')
+                drawing.shape(side, join - TAIL - 0.03, self.word)
         drawing.mark(x - self.join, join, 2 * self.join, LINE + MARGIN, self.text, self.kind)
         if self.shape:
             drawing.line((x, join + LINE + MARGIN), (x, y + self.height))
             drawing.shape(x, join + LINE + MARGIN + 0.03, self.shape)
+
+
+@dataclass(frozen=True)
+class Side:
+    """A block beside the spine, which reads what goes by there and gives nothing back."""
+
+    block: object
+    plain = pointed = False
+    left = MARGIN
+
+    @property
+    def offset(self):
+        """Where the spine of the block is, seen from the one that goes by."""
+        return BESIDE + self.block.left
+
+    @cached_property
+    def right(self):
+        return self.offset + self.block.right
+
+    @property
+    def height(self):
+        return BUS + GAP + self.block.height
+
+    def place(self, x, y, drawing):
+        """As for Plain."""
+        spine, bus, start = x + self.offset, y + BUS, y + BUS + GAP
+        drawing.line((x, y), (x, y + self.height))
+        drawing.line((x, bus), (spine, bus), (spine, start), arrow=True)
+        self.block.place(spine, start, drawing)
 
 
 @dataclass(frozen=True)
@@ -309,6 +339,8 @@ def pruned(block, inside=False):
         return in_line([pruned(part, inside) for part in block.blocks], fold=False)
     if isinstance(block, Split):
         return replace(block, branches=tuple(pruned(part, inside) for part in block.branches))
+    if isinstance(block, Side):
+        return replace(block, block=pruned(block.block, inside))
     if isinstance(block, Frame):
         if block.count == 1 and (inside or pruned(block.block, True).plain):
             return pruned(block.block, inside)

@@ -29,8 +29,9 @@ from itertools import product
 
 import numpy as np
 
-from chapters.ch09_cnn_ext import CnnExtModel, summed, summed_tiled
+from chapters.ch09_cnn_ext import CnnExtModel
 from mathlib.backend import to_device, xp
+from mathlib.branches import summed, summed_tiled
 from mathlib.norm import batch_norm_dx
 from mathlib.windows import windows
 

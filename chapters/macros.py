@@ -7,7 +7,7 @@ may use other macros. What was registered is never changed: every use gets a cop
 
 import copy
 
-from chapters.config import nearest
+from mathlib.choices import nearest
 from mathlib.errors import ConfigError
 
 

@@ -83,10 +83,11 @@ def products_a_row(structure):
     )
 
 
-def first_learners(structure):
+def first_learners(structure, frozen=frozenset()):
     """The ids of the pms of all layers that learn and that the input reaches unchanged by any layer that learns.
 
-    Their G_x would be of no use to anybody. There are several where the input goes into branches.
+    Their G_x would be of no use to anybody. There are several where the input goes into branches. frozen: the ids of
+    pms that are not to learn any more.
     """
     found = set()
 
@@ -96,9 +97,12 @@ def first_learners(structure):
         if placed.layer.type in SIDE_BY_SIDE and inside:
             outcomes = [passes(part) for part in inside]
             untouched = all(outcomes)
+        elif placed.layer.type == 'auxiliary':  # hands its input on, whatever its parts make of it
+            all(map(passes, inside))
+            untouched = True
         else:
             untouched = all(map(passes, inside))
-        if untouched and _learns(placed.pm):
+        if untouched and _learns(placed.pm) and id(placed.pm) not in frozen:
             found.add(id(placed.pm))
             untouched = False
         return untouched

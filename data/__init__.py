@@ -16,6 +16,9 @@ DummyDataset       (shapes only)       none
 
 The files lie under DATA_DIR, or in a small sample that is generated on first use. `python -m data` fetches the real
 ones. For a set of your own derive from Dataset (or DualSelectDataset) and call `shuffle_data(xs, ys)`.
+
+`augment=` of the sets of photos changes what is trained on (data/augment.py). data/pictures.py prepares a photo of
+yours for a published network.
 """
 
 from data.dataset import Dataset

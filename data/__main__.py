@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from data import fetch, location
-from data.errors import DataError
-from data.fetch import inventory
+from data.errors import DataError, unknown
+from data.fetch import inventory, weights
 from mathlib import settings
 from mathlib.commandline import Parser
 from mathlib.errors import BookError
@@ -17,6 +17,7 @@ DESCRIPTION = """\
 The book runs on a small generated sample. This command brings the real data:
 
   python -m data fetch flowers          download it, verify it, unpack it (goes on where it stopped)
+  python -m data fetch weights resnet50 download the published weights of a network, verify them
   python -m data import archive.zip     the same from an archive or a folder that you have
   python -m data list                   what is there
   python -m data check                  read every picture and every row, name what is broken
@@ -33,7 +34,12 @@ def _parser():
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     bring = commands.add_parser('fetch', help='download a data set from its public home')
-    bring.add_argument('name', nargs='+', choices=fetch.NAMES, metavar='NAME', help=', '.join(fetch.NAMES))
+    bring.add_argument(
+        'name',
+        nargs='+',
+        metavar='NAME',
+        help=f'{", ".join(fetch.NAMES)}; or the word weights and then networks: {", ".join(weights.WEIGHTS)}',
+    )
     take = commands.add_parser('import', help='take a data set out of an archive or a folder')
     take.add_argument('file', type=Path, metavar='FILE', help='zip, tar, tar.gz, a folder, an IDX file or a CSV')
     take.add_argument(
@@ -82,8 +88,23 @@ def _target(into):
     return into or settings.data_dir or DEFAULT
 
 
+def _check_names(parser, options):
+    """The names after `fetch`: sets, or `weights` and networks; anything else ends the program with status 2."""
+    first, *rest = options.name
+    names, known = (rest, list(weights.WEIGHTS)) if first == 'weights' else (options.name, [*fetch.NAMES, 'weights'])
+    if not names:
+        parser.error(f'fetch weights: of which network? One or more of {", ".join(known)}')
+    for name in names:
+        if name not in known or name == 'weights':
+            parser.error(f'invalid choice: {unknown(name, known)}')
+
+
 def _fetch(options):
     target, arrivals = _target(options.into), []
+    if options.name[0] == 'weights':
+        for name in options.name[1:]:
+            weights.fetch_weights(name, target, replace=options.replace)
+        return 0
     for name in options.name:
         arrivals += fetch.fetch(name, target, replace=options.replace)
     _arrived(arrivals, target)
@@ -121,6 +142,9 @@ def _table(root, what):
         state = 'not checked' if found is None else str(found)
         size = _bytes(holding.size)
         print(f'  {holding.name:<10}{holding.items:>8,}  {size:>9}  {state:<11}  {_counts(holding.counts)}')
+    if files := sorted(root.glob(f'weights/*/{weights.FILE}')):
+        size, names = sum(path.stat().st_size for path in files), ', '.join(path.parent.name for path in files)
+        print(f'  {"weights":<10}{len(files):>8,}  {_bytes(size):>9}  {"":<11}  {names}')
 
 
 def _check(options):
@@ -152,7 +176,10 @@ def main(arguments=None):
     """Run one command; returns the exit status: 0, 1 for an error or something broken, 130 after Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors='backslashreplace')
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == 'fetch':
+        _check_names(parser, options)
     run = {'fetch': _fetch, 'import': _import, 'list': _list, 'check': _check, 'sample': _sample}[options.command]
     try:
         return run(options)

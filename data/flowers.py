@@ -14,7 +14,7 @@ class FlowersDataset(Dataset):
 
     resolution: [width, height] to which each photo is resized; input_shape: [-1] for height * width * 3 numbers in a
     row, or [height, width, 3]. augment: what changes training pictures at random, such as ['mirror', 'zoom'] (see
-    data.augment). Inputs are 0..255, answers one-hot. image_shape is [height, width, 3], target_names are the class
+    data/augment.py). Inputs are 0..255, answers one-hot. image_shape is [height, width, 3], target_names are the class
     names. The book writes its square sizes into both lists without telling width from height; here the list for
     Pillow is [width, height] and the shape of an array [height, width, 3].
     """
@@ -31,16 +31,21 @@ class FlowersDataset(Dataset):
         pictures = cache.load('flowers', root, [file for files in found.values() for file in files], (width, height))
         self.digest, self.skipped = pictures.digest, pictures.skipped
         labels = kept_labels(root, {name: len(files) for name, files in found.items()}, pictures.kept)
-        if augment and len(shape) != 3:
-            raise DataError(f'only pictures can be changed: with augment, input_shape must be {self.image_shape}')
-        self.augment = augmentation(augment)
         self.shuffle_data(ImageRows(pictures.pixels, pictures.kept, shape), one_hot(labels, len(found)))
+        self.augment = picture_augmentation(augment, self)
 
     def visualize(self, xs, estimates, answers):
         """Show the photos; print `estimated distribution [...] => estimate rose : answer rose => O` for each."""
         guesses, truths = (show.chosen(choice, self.target_names) for choice in (estimates, answers))
         show.pictures(xs, self.image_shape, guesses, truths)
         show.print_select(estimates, answers, self.target_names)
+
+
+def picture_augmentation(augment, dataset):
+    """data.augment.augmentation for the training pictures of a data set. DataError where its inputs are flat rows."""
+    if augment and len(dataset.input_shape) != 3:
+        raise DataError(f'only pictures can be changed: with augment, input_shape must be {dataset.image_shape}')
+    return augmentation(augment, dataset.tr_xs)
 
 
 def kept_labels(root, counts, kept):

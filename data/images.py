@@ -27,7 +27,7 @@ from data.errors import DataError
 
 ENDINGS = ('.jpg', '.jpeg')
 # What Pillow raises for files that are not sound, found by feeding it such files; the warning is made an error below.
-_UNSOUND = (
+UNSOUND = (
     OSError,
     SyntaxError,
     ValueError,
@@ -160,12 +160,12 @@ def _decode(file, resolution):
                 pixels, reason = np.asarray(image.convert('RGB').resize(resolution)), ''
             else:
                 pixels, reason = None, f'its content is {image.format}, not JPEG: convert it to JPEG'
-    except _UNSOUND as problem:
-        pixels, reason = None, f'it does not decode: {_in_words(problem)}'
+    except UNSOUND as problem:
+        pixels, reason = None, f'it does not decode: {in_words(problem)}'
     return Decoded(pixels, reason, hashlib.sha256(content).hexdigest())
 
 
-def _in_words(problem):
+def in_words(problem):
     """Pillow's complaint without the address of the buffer that it names."""
     if isinstance(problem, Image.UnidentifiedImageError):
         return 'no picture format that Pillow knows'

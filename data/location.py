@@ -41,6 +41,22 @@ def folder(name):
     return place
 
 
+def weights(name, file='model.safetensors'):
+    """The path of a file of published weights: weights/<name>/<file> under DATA_DIR, else where fetch puts it.
+
+    The sample holds none, so without DATA_DIR the folder of `python -m data fetch` is looked at. Raises DataError where
+    the file is missing.
+    """
+    root = settings.data_dir or settings.BUILD / 'data'
+    place = root / 'weights' / name / file
+    if not place.is_file():
+        raise DataError(
+            f'There are no weights {place}. Get them with "python -m data fetch weights {name}", or point DATA_DIR at '
+            f'the folder that holds weights/{name}/{file}.'
+        )
+    return place
+
+
 def _sample():
     """The folder of the sample; makes it where it is missing or an older version of the generator made it.
 

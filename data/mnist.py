@@ -21,10 +21,11 @@ class MnistDataset(Dataset):
 
     input_shape: [28, 28, 1], or [-1] for 784 numbers in a row. Inputs are 0..255 like those of the other pictures,
     answers one-hot. The test rows are the test file's 10,000, the validation rows the last 5 % of the training file;
-    no random number is drawn.
+    no random number is drawn. train_count: only so many of the training rows, the first ones; None for all. Raises
+    DataError for more than there are.
     """
 
-    def __init__(self, input_shape=(_SIDE, _SIDE, 1)):
+    def __init__(self, input_shape=(_SIDE, _SIDE, 1), train_count=None):
         super().__init__('mnist', 'select')
         self.image_shape = [_SIDE, _SIDE, 1]
         shape = images.check_input_shape(input_shape, self.image_shape)
@@ -38,10 +39,16 @@ class MnistDataset(Dataset):
         split = len(train_xs) - len(train_xs) // 20
         if split == len(train_xs):
             raise DataError(f'{paths[0]} holds {len(train_xs)} pictures; at least 20 are needed.')
-        self.tr_xs = ImageRows(train_xs, np.arange(split), shape)
+        count = split if train_count is None else train_count
+        if count not in range(1, split + 1):
+            raise DataError(
+                f'mnist: train_count={train_count!r}: expected a number from 1 to {split}, as {paths[0].parent} has so '
+                f'many pictures for training'
+            )
+        self.tr_xs = ImageRows(train_xs, np.arange(count), shape)
         self.va_xs = ImageRows(train_xs, np.arange(split, len(train_xs)), shape)
         self.te_xs = ImageRows(test_xs, np.arange(len(test_xs)), shape)
-        self.tr_ys, self.va_ys = one_hot(train_ys[:split], 10), one_hot(train_ys[split:], 10)
+        self.tr_ys, self.va_ys = one_hot(train_ys[:count], 10), one_hot(train_ys[split:], 10)
         self.te_ys = one_hot(test_ys, 10)
         self.input_shape, self.output_shape = shape, (10,)
 

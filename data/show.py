@@ -1,10 +1,12 @@
-"""Estimates beside answers: the book's lines, and pictures with a caption."""
+"""Estimates beside answers: the book's lines, pictures with a caption, and pictures beside their variants."""
 
 import math
 
 import numpy as np
 
+from data.augment import augmentation
 from data.labels import word
+from mathlib import rng
 
 _FEWEST_COLUMNS, _MOST_COLUMNS, _FONT_SIZE = 3, 6, 8
 _KOREAN_FONTS = (
@@ -103,6 +105,44 @@ def draw_pictures(xs, image_shape, guesses, truths):
         axis.imshow(image, cmap='gray' if image_shape[-1] == 1 else None, vmin=0, vmax=255)
         text, font = _caption(guess, truth, fonts)
         axis.set_title(text, fontfamily=font, fontsize=_FONT_SIZE, color='green' if guess == truth else 'red')
+    return figure
+
+
+def show_augmentations(source, names, count=6):
+    """Show a picture and, in a line for each of the augmentations, `count` variants of it; then close the figure.
+
+    source: a data set of pictures (its first training picture is shown), or a picture [height, width, channels] with
+    values 0..255. names: as in data.augment; where there are several, a last line has them all together. The variants
+    are the same each time, and the book's stream is afterwards where it was.
+    """
+    show_figure(lambda: draw_augmentations(source, names, count))
+
+
+def draw_augmentations(source, names, count=6):
+    """The figure that `show_augmentations` shows."""
+    import matplotlib.pyplot as plt
+
+    training = getattr(source, 'tr_xs', None)
+    picture = np.asarray(source, np.float32) if training is None else training[0].reshape(source.image_shape)
+    share = picture.shape[0] / picture.shape[1]
+    lines = [[name] for name in names] + ([list(names)] if len(names) > 1 else [])
+    figure, axes = plt.subplots(
+        len(lines),
+        count + 1,
+        figsize=(1.3 * count + 1.3, (1.3 * share + 0.2) * len(lines)),
+        squeeze=False,
+        layout='constrained',
+    )
+    position = rng.get_state()
+    for line, row in zip(lines, axes, strict=True):
+        rng.seed()
+        variants = augmentation(line, training)(np.stack([picture] * count))
+        title = ' + '.join(entry if isinstance(entry, str) else entry[0] for entry in line)
+        row[0].set_title(title if len(line) == 1 else 'together', fontsize=_FONT_SIZE, loc='left')
+        for axis, image in zip(row, [picture, *variants], strict=True):
+            axis.axis('off')
+            axis.imshow(image.astype('uint8'), cmap='gray' if image.shape[-1] == 1 else None, vmin=0, vmax=255)
+    rng.set_state(position)
     return figure
 
 

@@ -16,32 +16,34 @@ from mathlib import planes, scratch, winograd
 from mathlib.backend import xp
 from mathlib.columns import LEAST_ROWS, Lines, by_planes, column_blocks
 from mathlib.errors import ConfigError
-from mathlib.functions import activate_inplace
+from mathlib.functions import finish
 from mathlib.windows import Windows
 
 # Moving a number through memory takes about as long as so many products.
 MOVE = 15
 
 
-def conv2d(x, w, b, windows, actfunc='none'):
-    """y = actfunc(x * w + b), [n, oh, ow, o]. b may be None. windows: mathlib.windows.Windows on x's pictures."""
+def conv2d(x, w, b, windows, actfunc='none', factor=None):
+    """y = actfunc(x * w + b), [n, oh, ow, o]. b may be None. windows: mathlib.windows.Windows on x's pictures.
+
+    factor (o,): what x * w is multiplied by before b is added, None for 1: so a normalisation by given numbers, as in
+    a test, costs next to nothing.
+    """
     check_fit(x.shape, w.shape, windows)
     if not isinstance(x, Lines) and winograd.pays(len(x), *w.shape[2:], windows):
-        return winograd.conv2d(x, w, b, windows, actfunc)
+        return winograd.conv2d(x, w, b, windows, actfunc, factor)
     in_planes = by_planes(x, windows) and planes.pay(len(x), w.shape[3], windows.columns.count)
     y = planes.empty(len(x), windows.output_sides, w.shape[3], x.dtype, in_planes)
-    _fill(y, x, w, b, windows, actfunc)
+    _fill(y, x, w, b, windows, actfunc, factor)
     return y
 
 
-def _fill(y, x, w, b, windows, actfunc):
-    """Write actfunc(x * w + b) to a new map y, which is in planes only where `by_planes` allows."""
+def _fill(y, x, w, b, windows, actfunc, factor=None):
+    """Write actfunc((x * w) factor + b) to a new map y, which is in planes only where `by_planes` allows."""
     kernel = w.reshape(-1, w.shape[3])
     for X, Y in column_blocks(x, windows, y):
         _product(X, kernel, Y)
-        if b is not None:
-            Y += b
-        activate_inplace(actfunc, Y)
+        finish(actfunc, Y, b, factor)
 
 
 def check_fit(x_shape, w_shape, windows):

@@ -73,3 +73,12 @@ def activate_inplace(actfunc, x):
 def activate_grad(actfunc, G_y, y):
     """G_x of `activate`: G_y times the derivative, which is written in terms of y = activate(actfunc, x)."""
     return _ACTIVATIONS[actfunc][1](G_y, y)
+
+
+def finish(actfunc, Y, b=None, factor=None):
+    """Y = actfunc(Y * factor + b), written over Y [..., o]; b and factor (o,), or None for 0 and 1."""
+    if factor is not None:
+        Y *= factor
+    if b is not None:
+        Y += b
+    activate_inplace(actfunc, Y)

@@ -51,3 +51,13 @@ def softmax_cross_entropy_grad(logits, y):
     probabilities = softmax(logits)
     probabilities *= probabilities > np.finfo(probabilities.dtype).eps ** 2
     return (probabilities - y) / logits.shape[0]
+
+
+def smoothed(y, amount):
+    """One-hot rows y [n, classes] as y (1 - amount) + amount / classes: label smoothing (Szegedy et al. 2015).
+
+    Softmax cross-entropy takes them like any rows that sum to 1. With one-hot answers it is never satisfied: it drives
+    the logit of the answer towards infinity. With these it is least at a finite distance, where the answer has the
+    probability 1 - amount + amount / classes. amount: from 0 up to, but not including, 1; the paper's is 0.1.
+    """
+    return y * (1 - amount) + amount / y.shape[-1]

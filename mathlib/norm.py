@@ -87,6 +87,15 @@ def normalize(x, mean, variance, epsilon, scale=None, shift=None):
     return view.back(Y)
 
 
+def as_factor_and_term(mean, variance, epsilon, scale=None, shift=None):
+    """(factor, term), both (c,), with which `normalize` is x * factor + term."""
+    factor = 1 / xp.sqrt(variance + epsilon)
+    if scale is not None:
+        factor *= scale
+    term = -mean * factor
+    return factor, term if shift is None else term + shift
+
+
 def _beyond(view, X, pivot, G=None):
     """(B, sums): the matrix B of what X lies beyond the pivot; the sums of G and of G * B (G None: of B and of B * B).
 

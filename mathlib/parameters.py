@@ -5,7 +5,7 @@ is then a handful of vector operations whatever the network looks like, and savi
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,6 +63,15 @@ class ParameterStore:
     def slots(self):
         """Where every parameter lies, in the order in which they were packed."""
         return self._slots.values()
+
+    def after(self, start):
+        """What lies behind the first `start` numbers, as an optimiser takes it: the rest is not to move."""
+        slots = [
+            replace(slot, part=slice(slot.part.start - start, slot.part.stop - start))
+            for slot in self.slots()
+            if slot.part.start >= start
+        ]
+        return _Rest(self.values[start:], self.gradients[start:], slots)
 
     def __len__(self):
         """How many single numbers are learned."""
@@ -122,6 +131,18 @@ class ParameterStore:
 
         if others:
             team.spread(scratch.blocks(self.count, VECTORS), add)
+
+
+class _Rest:
+    """Some of the parameters of a ParameterStore: views of its vectors, and where each lies in them."""
+
+    def __init__(self, values, gradients, slots):
+        self.values, self.gradients, self.count = values, gradients, len(values)
+        self._slots = slots
+
+    def slots(self):
+        """Where every parameter lies, in the order in which they were packed."""
+        return self._slots
 
 
 class _Ledger:

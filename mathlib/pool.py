@@ -2,9 +2,11 @@
 
 Shapes: x [n, h, w, c], y [n, oh, ow, c]; each channel is pooled by itself. A maximum (and a sum) over a rectangle is
 one over its columns and then over its rows, so everything here works along one axis at a time: k + k steps for a window
-of k x k pixels instead of k * k. Places outside the picture are never the maximum and do not count in an average.
+of k x k pixels instead of k * k. Places outside the picture are never the maximum, and do not count in an average
+unless that is asked for.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -47,17 +49,22 @@ def max_pool_dx(G_y, windows, aux):
     return _to_maximum(G_across, x, across, COLUMNS, windows.columns)
 
 
-def avg_pool(x, windows):
-    """The mean of the pixels in each window, y [n, oh, ow, c]; places outside the picture do not count."""
+def avg_pool(x, windows, outside=False):
+    """The mean over each window, y [n, oh, ow, c].
+
+    outside: whether places outside the picture count, as zeros (PyTorch's count_include_pad, as in its Inception); or
+    ((top, bottom), (left, right)), how many of them count: with rounding up (ceil), a last window can reach beyond the
+    padding, and PyTorch leaves out what lies there.
+    """
     _check_sides(x, windows)
     sums = _combined(_combined(x, COLUMNS, windows.columns, xp.add), ROWS, windows.rows, xp.add)
-    sums *= _shares(windows, x.dtype)
+    sums *= _shares(windows, outside, x.dtype)
     return sums
 
 
-def avg_pool_dx(G_y, windows):
-    """G_x [n, h, w, c]: each pixel gets its share of every window that sees it."""
-    G_sums = G_y * _shares(windows, G_y.dtype)
+def avg_pool_dx(G_y, windows, outside=False):
+    """G_x [n, h, w, c]: each pixel gets its share of every window that sees it. outside: as for avg_pool."""
+    G_sums = G_y * _shares(windows, outside, G_y.dtype)
     return _to_all(_to_all(G_sums, ROWS, windows.rows), COLUMNS, windows.columns)
 
 
@@ -128,9 +135,19 @@ def _to_all(G_y, number, axis):
 
 
 @cache
-def _shares(windows, dtype):
-    """1 / the number of pixels that each window sees, as [oh, ow, 1]; a plain number where all see equally many."""
-    rows, columns = windows.rows.seen, windows.columns.seen
+def _shares(windows, outside, dtype):
+    """1 / the number of places that count in each window, as [oh, ow, 1]; a plain number where all count equally many.
+
+    outside: as for avg_pool.
+    """
+    axes = windows.rows, windows.columns
+    around = [(axis.before * outside, axis.after * outside) for axis in axes] if isinstance(outside, bool) else outside
+    rows, columns = (_widened(axis, *places).seen for axis, places in zip(axes, around, strict=True))
     if len({*rows}) == len({*columns}) == 1:
         return 1 / (rows[0] * columns[0])
     return xp.asarray((1 / np.outer(rows, columns))[:, :, None].astype(dtype))
+
+
+def _widened(axis, before, after):
+    """The same windows on an axis of which so many places around it are a part."""
+    return replace(axis, size=axis.size + before + after, start=axis.start + before)

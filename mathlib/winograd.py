@@ -16,7 +16,7 @@ import numpy as np
 
 from mathlib import backend, planes, scratch
 from mathlib.backend import xp
-from mathlib.functions import activate_inplace
+from mathlib.functions import finish
 
 TILE = 4
 # Points near 1 in size and yet apart: neither their powers nor their differences make rounding errors large. With the
@@ -74,8 +74,11 @@ def _basis(name, dtype):
     return _constants[key]
 
 
-def conv2d(x, w, b, windows, actfunc):
-    """y = actfunc(x * w + b) [n, oh, ow, o] for x [n, h, w, c] and a kernel w (3, 3, c, o); b may be None."""
+def conv2d(x, w, b, windows, actfunc, factor=None):
+    """y = actfunc(x * w + b) [n, oh, ow, o] for x [n, h, w, c] and a kernel w (3, 3, c, o); b may be None.
+
+    factor (o,): what x * w is multiplied by before b is added, None for 1.
+    """
     c, o = w.shape[2:]
     V = xp.matmul(_basis('G', w.dtype), w.reshape(9, c * o)).reshape(36, c, o)
     tiles = _Tiles(x, windows)
@@ -85,9 +88,7 @@ def conv2d(x, w, b, windows, actfunc):
         xp.matmul(part.inputs(), V, out=M)
         Y = scratch.buffer('outputs', (16, part.count * o), x.dtype)
         xp.matmul(_basis('A', x.dtype), M.reshape(36, -1), out=Y)
-        if b is not None:
-            Y.reshape(16, part.count, o)[...] += b
-        activate_inplace(actfunc, Y)
+        finish(actfunc, Y.reshape(16, part.count, o), b, factor)
         part.store(Y, y)
     return y
 

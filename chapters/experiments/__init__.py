@@ -6,16 +6,18 @@ notebooks print; from chapter 7 on also those of a report on a course held with 
 reaches on the pictures that stand behind our runs (smaller than the originals, so harder).
 """
 
+from chapters.experiments.classical import CLASSICAL
 from chapters.experiments.convolution import CONVOLUTION
 from chapters.experiments.errata import ERRATA
 from chapters.experiments.experiment import Experiment, Published
 from chapters.experiments.extended import EXTENDED, TUNED
 from chapters.experiments.perceptrons import PERCEPTRONS
 from chapters.experiments.regularisation import REGULARISATION
+from chapters.experiments.transfer import TRANSFER
 
 __all__ = ['EXPERIMENTS', 'Experiment', 'Published']
 
 EXPERIMENTS = {
     experiment.name: experiment
-    for experiment in (*PERCEPTRONS, *CONVOLUTION, *REGULARISATION, *EXTENDED, *TUNED, *ERRATA)
+    for experiment in (*PERCEPTRONS, *CONVOLUTION, *REGULARISATION, *EXTENDED, *TUNED, *CLASSICAL, *TRANSFER, *ERRATA)
 }

@@ -105,7 +105,7 @@ def _fetch_source(part, source, target, replace, say, options):
     try:
         got = [bring(item, folder, say=say, **options) for item in source.downloads]
     finally:
-        _remove_empty(folder, folder.parent)
+        remove_empty(folder, folder.parent)
     published = all(origin is None or origin.digest for _, origin in got)
     say(
         f'{part}: checksum as published'
@@ -116,11 +116,12 @@ def _fetch_source(part, source, target, replace, say, options):
     items = None if published else source.items
     arrivals = import_file(path, target, only=source.place.split('/')[0], replace=replace, items=items)
     shutil.rmtree(folder)
-    _remove_empty(folder.parent)
+    remove_empty(folder.parent)
     return arrivals
 
 
-def _remove_empty(*folders):
+def remove_empty(*folders):
+    """Remove those of the folders that are empty."""
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
@@ -169,7 +170,7 @@ def _stage(target):
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         if made:
-            _remove_empty(target)
+            remove_empty(target)
 
 
 def _write(path, plans, stage, limits):

@@ -26,6 +26,8 @@ PROGRESS = 1024 * 1024
 LARGEST = 4 * 1024**3
 LONGEST_PAUSE = 60
 
+BY_HAND = 'Or fetch the file with a browser and run: python -m data import FILE'
+
 _wait = threading.Event().wait
 
 
@@ -224,12 +226,13 @@ class _Bar:
         self.bar.update(position - self.bar.n)
 
 
-def bring(item, folder, *, timeout=30, attempts=4, pause=_wait, say=print):
+def bring(item, folder, *, timeout=30, attempts=4, pause=_wait, say=print, otherwise=BY_HAND):
     """Bring one file into `folder` and verify it; what an earlier call left behind is used.
 
     item      the Download (name and origins)
     attempts  tries at each address without getting on; a try that brought 1 MiB or more counts anew
     pause     called with the seconds to wait before the next try (1, 2, 4, ... or what the server asked for)
+    otherwise what else can be done, for the error's last sentence
     Returns (path, origin). DataError: no origin gave the file (each address and what came), no room, no permission.
     """
     path = Path(folder) / item.name
@@ -238,7 +241,7 @@ def bring(item, folder, *, timeout=30, attempts=4, pause=_wait, say=print):
         if _prepare(path, item):
             return path, None
         part.load()
-        origin = _from_any(item, part, timeout, attempts, pause, say)
+        origin = _from_any(item, part, timeout, attempts, pause, say, otherwise)
         part.path.replace(path)
         part.drop()
         return path, origin
@@ -249,7 +252,7 @@ def bring(item, folder, *, timeout=30, attempts=4, pause=_wait, say=print):
         ) from error
 
 
-def _from_any(item, part, timeout, attempts, pause, say):
+def _from_any(item, part, timeout, attempts, pause, say, otherwise):
     """Try the origins in turn until one has given the whole file."""
     failures, most = [], part.size
     for origin in item.origins:
@@ -279,7 +282,4 @@ def _from_any(item, part, timeout, attempts, pause, say):
             say(f'{item.name}: {failures[-1]}; trying the next address')
     tried = '; '.join(f'{text} (x{failures.count(text)})' for text in dict.fromkeys(failures))
     kept = f' {part.size:,} bytes are kept, the same command goes on from there.' if part.size else ''
-    raise DataError(
-        f'{item.name} could not be fetched. {tried}.{kept} Or fetch the file with a browser and run: '
-        'python -m data import FILE'
-    )
+    raise DataError(f'{item.name} could not be fetched. {tried}.{kept} {otherwise}')

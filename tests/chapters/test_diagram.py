@@ -7,6 +7,7 @@ import pytest
 
 from chapters import CnnBasicModel
 from chapters.ch09_cnn_ext import CnnExtModel
+from chapters.ch10_cnn_net import CnnNetModel
 from chapters.diagram import plot_structure
 from chapters.diagram_layout import Frame, Plain, Row, Split, arranged, in_line
 from data import DummyDataset
@@ -231,3 +232,19 @@ def test_a_block_is_entered_and_left_on_its_spine():
 def test_two_small_boxes_are_not_folded():
     assert in_line(chain(2).blocks, fold=True) == chain(2)
     assert in_line(chain(3).blocks, fold=True) == Frame(chain(3).blocks[0], count=3)
+
+
+def test_a_side_head_stands_beside_the_line_and_a_scaled_sum_says_so():
+    side = ['auxiliary', {'weight': 0.3}, ['global_avg'], ['full', {'width': 6}]]
+    scaled = ['add', {'scale': 0.17}, ['conv', {'ksize': 1, 'chn': 8}]]
+    figure = plot_structure(model(side, scaled, kind=CnnNetModel))
+    drawn = texts(figure)
+    assert (drawn['full 6'], drawn['full 4'], drawn['loss × 0.3'], drawn['+ 0.17×']) == (1, 2, 1, 1)
+    places = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+    assert places['full 6'][0] > places['input'][0] + 0.2
+    # The line goes on beside the head, from above it to below it, with the shape that it had.
+    heights = places['global_avg'][1], places['loss × 0.3'][1]
+    lines = [path.vertices for lines in figure.axes[0].collections for path in lines.get_paths()]
+    straight = [line for line in lines if (line[:, 0] == line[0, 0]).all() and line[0, 0] == places['input'][0]]
+    assert any(line[0, 1] < heights[0] < heights[1] < line[-1, 1] for line in straight)
+    assert drawn['16x16x8'] == 1

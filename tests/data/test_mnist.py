@@ -80,3 +80,14 @@ def test_a_missing_a_torn_and_a_plain_file(mnist):
 def test_a_wrong_input_shape(mnist):
     with pytest.raises(DataError, match=r'\[32, 32, 1\] does not fit pictures of \[28, 28, 1\]'):
         MnistDataset([32, 32, 1])
+
+
+def test_only_the_first_pictures(mnist):
+    dataset = MnistDataset(train_count=20)
+    assert str(dataset) == 'mnist(select, 20+10+2)'
+    assert np.array_equal(dataset.tr_xs[:], PIXELS['train'][:20, ..., None])
+    assert np.array_equal(dataset.tr_ys.argmax(axis=1), DIGITS['train'][:20])
+    assert np.array_equal(dataset.va_xs[:], PIXELS['train'][43:, ..., None])
+    for count in (0, 44, -1, 2.5):
+        with pytest.raises(DataError, match=f'train_count={count}: expected a number from 1 to 43'):
+            MnistDataset(train_count=count)

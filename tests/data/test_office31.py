@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import DataError, Office31Dataset
+from data import DataError, Dataset, Office31Dataset
 from mathlib import rng, settings
+from mathlib.backend import scalar, to_device, to_host
 
 
 def test_pixels_and_both_answers(office31):
@@ -97,3 +98,78 @@ def test_visualize_prints_domains_then_objects(office31, capsys, monkeypatch):
         '[ 상품 추정결과 ]',
         '추정확률분포 [ 5, 5, 5, 5, 5, 5, 5, 5,...] => 추정 object9 : 정답 object9 => O',
     ]
+
+
+@pytest.fixture
+def many_mugs(office31):
+    """20 pictures in the domain dslr, enough to be split; returns the folder of office31."""
+    mugs = office31 / 'dslr' / 'images' / 'mug'
+    for number in range(6, 14):
+        shutil.copy(mugs / 'frame_0001.jpg', mugs / f'frame_{number:04}.jpg')
+    return office31
+
+
+def test_one_domain_is_one_question(many_mugs, capsys):
+    rng.seed(6)
+    dataset = Office31Dataset([5, 4], [4, 5, 3], domains=['dslr'])
+    assert str(dataset) == 'office31(select, 10+9+1)'
+    assert dataset.target_names == ['bike', 'mug']
+    assert dataset.output_shape == (2,)
+    order = np.arange(20)
+    np.random.RandomState(6).shuffle(order)
+    files = [path for kind in ('bike', 'mug') for path in sorted((many_mugs / 'dslr' / 'images' / kind).iterdir())]
+    for row, at in enumerate(order[:10]):
+        assert np.array_equal(dataset.tr_xs[row], np.array(Image.open(files[at]).resize([5, 4])))
+        assert dataset.tr_ys[row].tolist() == [files[at].parent.name == 'bike', files[at].parent.name == 'mug']
+    dataset.visualize(dataset.tr_xs[:1], np.array([[0.25, 0.75]]), np.array([[1, 0]]))
+    dataset.train_prt_result(2, [1.0, 2.0], [0.5, 0.25], 0.75, 3, 4)
+    dataset.test_prt_result('m', 0.5, 1)
+    assert capsys.readouterr().out.splitlines() == [
+        'estimated distribution [25,75] => estimate mug : answer bike => X',
+        '    Epoch 2: cost=1.500, accuracy=0.375/0.750 (3/4 secs)',
+        'Model m test report: accuracy = 0.500, (1 secs)',
+        '',
+    ]
+
+
+def test_the_loss_of_one_domain_is_that_of_one_choice(many_mugs):
+    one, plain = Office31Dataset([5, 4], domains=['dslr']), Dataset('plain', 'select')
+    output, y = (to_device(np.array(rows, 'float32')) for rows in ([[1, 3], [2, 0]], [[0, 1], [0, 1]]))
+    for dataset in (one, plain):
+        loss, aux = dataset.forward_postproc(output, y)
+        assert scalar(loss) == pytest.approx((np.log1p(np.exp(-2)) + np.log1p(np.exp(2))) / 2)
+        gradient = to_host(dataset.backprop_postproc(1.0, aux))
+        e = 1 / (1 + np.exp(2))
+        assert gradient == pytest.approx(np.array([[e, -e], [1 - e, e - 1]]) / 2)
+        assert scalar(dataset.eval_accuracy(None, y, output)) == 0.5
+        assert to_host(dataset.get_estimate(output))[0] == pytest.approx([e, 1 - e])
+
+
+def test_two_of_three_domains_are_two_questions_in_sorted_order(office31):
+    shutil.copytree(office31 / 'amazon', office31 / 'webcam')
+    dataset = Office31Dataset([5, 4], domains=['webcam', 'dslr'])
+    assert (dataset.mode, dataset.cnts, dataset.target_names) == (
+        'dual_select',
+        [2],
+        [['dslr', 'webcam'], ['bike', 'mug']],
+    )
+    assert Office31Dataset([5, 4]).cnts == [3]
+
+
+def test_what_other_domains_lack_does_not_matter(many_mugs):
+    shutil.rmtree(many_mugs / 'amazon' / 'images')
+    assert Office31Dataset([5, 4], domains=['dslr']).target_names == ['bike', 'mug']
+
+
+@pytest.mark.parametrize(
+    ('domains', 'message'),
+    [
+        (['amazone'], "'amazone' is not known: expected amazon, dslr. Did you mean 'amazon'?"),
+        ('amazon', "domains='amazon': expected a list of different names out of amazon, dslr"),
+        ([], r'domains=\[\]: expected a list'),
+        (['dslr', 'dslr'], 'expected a list of different names'),
+    ],
+)
+def test_wrong_domains(office31, domains, message):
+    with pytest.raises(DataError, match=message):
+        Office31Dataset([5, 4], domains=domains)

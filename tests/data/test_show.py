@@ -2,8 +2,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from data import show
-from mathlib import settings
+from data import Dataset, show
+from data.augment import augmentation
+from mathlib import rng, settings
 
 XS = np.zeros([4, 12])
 XS[1] = 255
@@ -73,3 +74,36 @@ def test_labels_of_figures_are_korean_only_where_a_font_has_the_letters(monkeypa
     assert show.figure_labels('accuracy') == ({'accuracy': '정확도'}, 'NanumGothic')
     assert show.figure_labels('accuracy', 'epoch') == ({'accuracy': 'accuracy', 'epoch': 'epoch'}, 'DejaVu Sans')
     assert show.figure_labels('accuracy', also='별') == ({'accuracy': 'accuracy'}, 'DejaVu Sans')
+
+
+def images(figure):
+    return [np.asarray(axis.images[0].get_array()) for axis in figure.axes]
+
+
+def test_a_picture_beside_its_variants():
+    picture = np.arange(6 * 9 * 3, dtype=np.float32).reshape(6, 9, 3)
+    rng.seed(77)
+    before = rng.uniform(1)
+    rng.seed(77)
+    figure = show.draw_augmentations(picture, ['mirror', ['rotate', {'degrees': 20}]], 4)
+    assert rng.uniform(1) == before
+    shown = images(figure)
+    assert len(shown) == 3 * 5
+    assert all(np.array_equal(shown[line], picture) for line in (0, 5, 10))
+    rng.seed()
+    variants = augmentation([['rotate', {'degrees': 20}]])(np.stack([picture] * 4))
+    assert np.array_equal(shown[6:10], variants.astype('uint8'))
+    titles = [axis.get_title('left') for axis in figure.axes]
+    assert [title for title in titles if title] == ['mirror', 'rotate', 'together']
+
+
+def test_the_variants_of_a_data_set_are_those_of_its_first_training_picture():
+    dataset = Dataset('grey', 'select')
+    dataset.tr_xs, dataset.image_shape = np.arange(3 * 16.0).reshape(3, 16), [4, 4, 1]
+    figure = show.draw_augmentations(dataset, ['crop'], 2)
+    shown = images(figure)
+    assert len(shown) == 3
+    assert np.array_equal(shown[0].reshape(4, 4), np.arange(16).reshape(4, 4))
+    figure.canvas.draw()
+    show.show_augmentations(dataset, ['crop'])
+    assert plt.get_fignums() == [figure.number]

@@ -147,6 +147,42 @@ def test_cross_entropies_are_exact_for_huge_logits(loss, grad, dtype):
         assert to_host(slope) == pytest.approx(np.array([[-size, size]]))
 
 
+def test_smoothed_answers_by_hand():
+    assert host(lambda y: losses.smoothed(y, 0.3), ONE_HOT) == pytest.approx(
+        np.array([[0.1, 0.8, 0.1], [0.8, 0.1, 0.1]])
+    )
+    assert np.array_equal(host(lambda y: losses.smoothed(y, 0), ONE_HOT), ONE_HOT)
+    with precision('float32'):
+        assert str(losses.smoothed(to_device(ONE_HOT), 0.1).dtype) == 'float32'
+
+
+SHARES = np.array([[0.2, 0.5, 0.3], [0.05, 0.0, 0.95]])
+
+
+def test_a_choice_with_shares_for_answers():
+    log_probabilities = np.log(np.exp(X) / np.exp(X).sum(axis=1)[:, None])
+    assert float(host(losses.softmax_cross_entropy, X, SHARES)) == pytest.approx(
+        -(SHARES * log_probabilities).sum() / 2
+    )
+    with precision('float64'):
+        x, y = to_device(X), to_device(SHARES)
+        grad = losses.softmax_cross_entropy_grad(x, y)
+        assert check_gradient(lambda: losses.softmax_cross_entropy(x, y), x, grad, samples=None, show=False).right
+        # The loss is least where the probabilities are the shares themselves.
+        at_best = losses.softmax_cross_entropy_grad(to_device(np.log(SHARES[:1])), to_device(SHARES[:1]))
+    assert np.abs(to_host(at_best)).max() < 1e-15
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+def test_huge_logits_with_shares_for_answers(dtype):
+    # log probabilities of -2e4, 0 and -1e4: 0.2 * 2e4 + 0.3 * 1e4
+    with precision(dtype):
+        x, y = to_device(np.array([[-1e4, 1e4, 0.0]])), to_device(SHARES[:1])
+        assert scalar(losses.softmax_cross_entropy(x, y)) == pytest.approx(7000)
+        slope = to_host(losses.softmax_cross_entropy_grad(x, y))
+    assert str(slope.dtype) == dtype and slope == pytest.approx(np.array([[-0.2, 0.5, -0.3]]))
+
+
 def test_every_row_of_a_softmax_has_its_own_maximum():
     with precision('float64'):
         y = to_host(functions.softmax(to_device(np.array([[-1e4, -1e4], [1e4, 1e4]]))))

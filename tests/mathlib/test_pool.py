@@ -74,6 +74,16 @@ def avg_by_windows(x, G_y, place):
     return y, G_x
 
 
+def full_avg_by_windows(x, G_y, place):
+    """Every window has the same number of places, whether there is a picture or not."""
+    y, G_x = np.zeros(G_y.shape), np.zeros(x.shape)
+    share = 1 / (place.rows.kernel * place.columns.kernel)
+    for (row, column), (rows, columns) in real_pixels(place):
+        y[:, row, column] = x[:, rows, columns].sum(axis=(1, 2)) * share
+        G_x[:, rows, columns] += G_y[:, row : row + 1, column : column + 1] * share
+    return y, G_x
+
+
 def ours_max(x, G_y, place):
     y, aux = max_pool(x, place)
     return y, max_pool_dx(G_y, place, aux)
@@ -83,8 +93,14 @@ def ours_avg(x, G_y, place):
     return avg_pool(x, place), avg_pool_dx(G_y, place)
 
 
-BOTH = pytest.mark.parametrize(
-    ('ours', 'by_windows'), [(ours_max, max_by_windows), (ours_avg, avg_by_windows)], ids=['max', 'avg']
+def ours_full_avg(x, G_y, place):
+    return avg_pool(x, place, outside=True), avg_pool_dx(G_y, place, outside=True)
+
+
+EVERY = pytest.mark.parametrize(
+    ('ours', 'by_windows'),
+    [(ours_max, max_by_windows), (ours_avg, avg_by_windows), (ours_full_avg, full_avg_by_windows)],
+    ids=['max', 'avg', 'full avg'],
 )
 
 
@@ -135,6 +151,25 @@ def test_places_outside_the_picture_do_not_count():
     assert plane(avg_pool(x, place)) == [[-3, -3.5, -4], [-4.5, -5, -5.5], [-6, -6.5, -7]]
 
 
+def test_places_outside_the_picture_count_as_zeros_if_asked_for():
+    x, ones = channel([[-1, -2, -3], [-4, -5, -6], [-7, -8, -9]]), channel(np.ones((3, 3)))
+    place = windows((3, 3), 3, 1, 'SAME')
+    sums = [[-12, -21, -16], [-27, -45, -33], [-24, -39, -28]]
+    assert plane(avg_pool(x, place, outside=True)) == [pytest.approx([each / 9 for each in row]) for row in sums]
+    shares = [[4 / 9, 6 / 9, 4 / 9], [6 / 9, 1, 6 / 9], [4 / 9, 6 / 9, 4 / 9]]
+    assert plane(avg_pool_dx(ones, place, outside=True)) == [pytest.approx(row) for row in shares]
+
+
+def test_a_window_that_reaches_beyond_the_padding_counts_as_far_as_asked_for():
+    # Windows of 2 from place -1 on, rounded up: the last one has one pixel and a place beyond the padding.
+    place = windows((1, 4), (1, 2), 2, ((0, 0), (1, 0)), ceil=True)
+    x, G_y = channel([[2, 4, 6, 8]]), channel([[1, 1, 1]])
+    assert plane(avg_pool(x, place)) == [[2, 5, 8]]
+    assert plane(avg_pool(x, place, outside=True)) == [[1, 5, 4]]
+    assert plane(avg_pool(x, place, outside=((0, 0), (1, 0)))) == [[1, 5, 8]]
+    assert plane(avg_pool_dx(G_y, place, outside=((0, 0), (1, 0)))) == [[0.5, 0.5, 0.5, 1]]
+
+
 @pytest.mark.parametrize(
     ('window', 'first'),
     [
@@ -152,7 +187,7 @@ def test_of_equal_pixels_the_first_one_row_by_row_gets_the_gradient(window, firs
     assert plane(max_pool_dx(y * 0 + 1, place, aux)) == first
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize('dtype', TOLERANCE)
 @pytest.mark.parametrize('case', CASES, ids=str)
 def test_each_case_follows_its_windows(case, dtype, ours, by_windows):
@@ -161,7 +196,7 @@ def test_each_case_follows_its_windows(case, dtype, ours, by_windows):
         assert_close(ours(to_device(x), to_device(G_y), place), by_windows(x, G_y, place), dtype)
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize('kernel', range(1, 7))
 def test_every_window_and_stride(kernel, ours, by_windows):
     draws = np.random.RandomState(kernel)
@@ -194,7 +229,7 @@ def orders(x):
     }
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize('case', [CASES[2], CASES[4], CASES[10], CASES[13], CASES[15]], ids=str)
 def test_results_do_not_depend_on_the_order_of_memory(case, ours, by_windows):
     place, x, G_y = drawn(case)
@@ -205,7 +240,7 @@ def test_results_do_not_depend_on_the_order_of_memory(case, ours, by_windows):
                 assert_close(ours(map_x, map_G, place), expected)
 
 
-@BOTH
+@EVERY
 @pytest.mark.parametrize('case', CASES, ids=str)
 def test_inputs_stay_and_results_outlive_the_next_call(case, ours, by_windows):
     place, x, G_y = drawn(case)
@@ -234,6 +269,7 @@ def test_gradients_follow_finite_differences(case):
         for pool, gradient in (
             (lambda: max_pool(x, place)[0], max_pool_dx(G_y, place, aux)),
             (lambda: avg_pool(x, place), avg_pool_dx(G_y, place)),
+            (lambda: avg_pool(x, place, outside=True), avg_pool_dx(G_y, place, outside=True)),
         ):
             result = check_gradient(lambda p=pool: (p() * G_y).sum(), x, gradient, samples=20, h=0.1, show=False)
             assert result.error < 1e-8, result

@@ -6,7 +6,7 @@ import torch
 
 from mathlib import functions, losses
 from mathlib.backend import precision, to_device, to_host
-from mathlib.optimizers import Adam, GradientDescent
+from mathlib.optimizers import clip_gradients, optimizer
 from mathlib.parameters import ParameterStore
 
 TOLERANCE = {'float32': 1e-5, 'float64': 1e-12}
@@ -74,22 +74,83 @@ def test_losses_and_their_gradients(loss, grad, peer, kind, size, dtype):
 
 
 @pytest.mark.parametrize('dtype', TOLERANCE)
-@pytest.mark.parametrize(
-    ('ours', 'theirs'), [(GradientDescent, torch.optim.SGD), (Adam, torch.optim.Adam)], ids=['sgd', 'adam']
-)
-def test_optimisers_over_fifty_steps(ours, theirs, dtype):
+@pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize('amount', [0.0, 0.1, 0.7])
+def test_smoothed_answers(amount, size, dtype):
+    draws = np.random.RandomState(3)
+    x = (draws.normal(size=(40, 6)) * size).astype(dtype)
+    y = answers('choice', x.shape, draws).astype(dtype)
+    leaf = torch.tensor(x, requires_grad=True)
+    value = torch.nn.CrossEntropyLoss(label_smoothing=amount)(leaf, torch.tensor(y.argmax(axis=1)))
+    value.backward()
+    with precision(dtype):
+        logits, shares = to_device(x), losses.smoothed(to_device(y), amount)
+        close(losses.softmax_cross_entropy(logits, shares), value, dtype)
+        close(losses.softmax_cross_entropy_grad(logits, shares), leaf.grad, dtype)
+
+
+def rms_settings(decay, **options):
+    return lambda leaves, lr: torch.optim.RMSprop(leaves, lr=lr, alpha=decay, **options)
+
+
+OPTIMISERS = [
+    ('sgd', torch.optim.SGD),
+    ('adam', torch.optim.Adam),
+    ('momentum', lambda leaves, lr: torch.optim.SGD(leaves, lr=lr, momentum=0.9)),
+    (
+        ['momentum', {'momentum': 0.8, 'weight_decay': 0.01}],
+        lambda leaves, lr: torch.optim.SGD(leaves, lr=lr, momentum=0.8, weight_decay=0.01),
+    ),
+    (
+        ['momentum', {'weight_decay': 0.01, 'nesterov': True}],
+        lambda leaves, lr: torch.optim.SGD(leaves, lr=lr, momentum=0.9, weight_decay=0.01, nesterov=True),
+    ),
+    ('rmsprop', rms_settings(0.9)),
+    (['rmsprop', {'epsilon': 1.0}], rms_settings(0.9, eps=1.0)),
+    (['rmsprop', {'decay': 0.99, 'momentum': 0.9}], rms_settings(0.99, momentum=0.9)),
+]
+
+
+@pytest.mark.parametrize('dtype', TOLERANCE)
+@pytest.mark.parametrize(('spec', 'theirs'), OPTIMISERS, ids=[str(spec) for spec, _ in OPTIMISERS])
+def test_optimisers_over_fifty_steps(spec, theirs, dtype):
     draws = np.random.RandomState(2)
     start = draws.normal(size=(30, 4)).astype(dtype)
     gradients = draws.normal(size=(50, 30, 4)).astype(dtype)
     leaf = torch.tensor(start, requires_grad=True)
     peer = theirs([leaf], lr=0.01)
     with precision(dtype):
-        pm, optimizer = {'w': start.copy()}, ours()
+        pm, moves = {'w': start.copy()}, optimizer(spec)
         store = ParameterStore(pm)
-        for gradient in gradients:
+        for n, gradient in enumerate(gradients):
+            rate = 0.01 if n < 30 else 0.003
             store.file(pm, 'w', to_device(gradient))
             store.complete()
-            optimizer.update(store, 0.01)
+            moves.update(store, rate)
             leaf.grad = torch.tensor(gradient)
+            peer.param_groups[0]['lr'] = rate
             peer.step()
         close(pm['w'], leaf, dtype)
+
+
+@pytest.mark.parametrize('dtype', TOLERANCE)
+@pytest.mark.parametrize('norm', [0.5, 20.0, 100.0])
+def test_clipped_gradients(norm, dtype):
+    draws = np.random.RandomState(4)
+    shapes = [(30, 4), (4,), (3, 3, 2, 5)]
+    gradients = [(draws.normal(size=shape) * 3).astype(dtype) for shape in shapes]
+    leaves = [torch.zeros(shape, dtype=getattr(torch, dtype)) for shape in shapes]
+    for leaf, gradient in zip(leaves, gradients, strict=True):
+        leaf.grad = torch.tensor(gradient)
+    length = torch.nn.utils.clip_grad_norm_(leaves, norm)
+    assert 20 < float(length) < 100
+    with precision(dtype):
+        pm = {str(n): np.zeros(shape) for n, shape in enumerate(shapes)}
+        store = ParameterStore(pm)
+        for n, gradient in enumerate(gradients):
+            store.file(pm, str(n), to_device(gradient))
+        store.complete()
+        close(clip_gradients(store, norm), length, dtype)
+        for (_, _, gradient), leaf in zip(store.items(), leaves, strict=True):
+            # The peer adds 1e-6 to the length before it divides by it.
+            assert np.abs(to_host(gradient) - leaf.grad.numpy()).max() < 1e-6

@@ -38,13 +38,22 @@ def peers(pool, x, G_y):
     return y.detach().numpy(), G_x.numpy()
 
 
-def ours_max(x, G_y, place):
+def ours_max(x, G_y, place, padding):
     y, aux = max_pool(x, place)
     return y, max_pool_dx(G_y, place, aux)
 
 
-def ours_avg(x, G_y, place):
+def ours_avg(x, G_y, place, padding):
     return avg_pool(x, place), avg_pool_dx(G_y, place)
+
+
+def ours_padded_avg(x, G_y, place, padding):
+    outside = tuple((p, p) for p in padding)
+    return avg_pool(x, place, outside), avg_pool_dx(G_y, place, outside)
+
+
+def ours_full_avg(x, G_y, place, padding):
+    return avg_pool(x, place, outside=True), avg_pool_dx(G_y, place, outside=True)
 
 
 def peers_max(x, windows, ceil):
@@ -55,8 +64,21 @@ def peers_avg(x, windows, ceil):
     return torch.nn.functional.avg_pool2d(x, *windows, ceil_mode=ceil, count_include_pad=False)
 
 
-@pytest.mark.parametrize(('ours', 'theirs'), [(ours_max, peers_max), (ours_avg, peers_avg)], ids=['max', 'avg'])
-@pytest.mark.parametrize('ceil', [False, True])
+def peers_padded_avg(x, windows, ceil):
+    return torch.nn.functional.avg_pool2d(x, *windows, ceil_mode=ceil, count_include_pad=True)
+
+
+@pytest.mark.parametrize(
+    ('ours', 'theirs', 'ceil'),
+    [
+        (ours_max, peers_max, False),
+        (ours_max, peers_max, True),
+        (ours_avg, peers_avg, False),
+        (ours_avg, peers_avg, True),
+        (ours_padded_avg, peers_padded_avg, True),
+        (ours_full_avg, peers_padded_avg, False),
+    ],
+)
 def test_drawn_shapes(ours, theirs, ceil):
     draws = np.random.RandomState(3 + ceil)
     for _ in range(CASES):
@@ -67,7 +89,7 @@ def test_drawn_shapes(ours, theirs, ceil):
         for dtype, tolerance in TOLERANCE.items():
             with precision(dtype):
                 arrays = [planes.ordered(to_device(a), order) for a, order in zip((x, G_y), orders, strict=True)]
-                found = ours(*arrays, place)
+                found = ours(*arrays, place, arguments[2])
             for name, mine, peer in zip(('y', 'dX'), found, expected, strict=True):
                 case = f'{name}, x {x.shape}, {place}, in planes {orders}, {dtype}'
                 assert str(mine.dtype) == dtype, case
