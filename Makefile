@@ -71,7 +71,7 @@ bench: .venv/installed-test .venv/installed-peers  ## measure speed, PyTorch bes
 gpu: export BACKEND := cupy
 gpu: export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 gpu:  ## on a machine with a GPU: tests, notebooks and a first benchmark with CuPy (PYTHON=python3)
-	@"$(PYTHON)" -c 'import cupy, pytest, nbval, ipykernel, matplotlib, PIL, tqdm' || { \
+	@"$(PYTHON)" -c 'import cupy, pytest, nbval, ipykernel, matplotlib, PIL, tqdm, safetensors' || { \
 		echo '"$(PYTHON)" lacks the package named above: $(PYTHON) -m pip install -e ".[gpu,test]"'; exit 1; }
 	"$(PYTHON)" -m pytest --nbval --ignore=tests/project --ignore=tests/standin --junitxml=build/gpu-tests.xml
 	"$(PYTHON)" -m tests.bench.gpu --junit build/gpu-tests.xml

@@ -15,8 +15,9 @@ errata             what the book's own code does otherwise, as subclasses
 =================  ==============================================================
 
 Beside the staircase stand config and macros (checking configurations), structure (the layers as a tree), training
-(checking settings), history, progress, summary, gradients, confusion, figures, maps, diagram, and the command line with
-its experiments, runs and report.
+(checking settings), history, progress, summary, gradients, confusion, figures, maps, diagram, weights (saving and
+loading, with description and weightfiles), published (weights of others, with layouts), classify (photos), and the
+command line with its experiments, runs and report.
 """
 
 from chapters import nets

@@ -90,29 +90,33 @@ def import_weights(model, source, layout=None, names=None, ignore=()):
         used = {
             slot: places.get((slot.prefix, LAYOUTS[layout][slot.role])) for slot in slots if slot.prefix is not None
         }
-        ignored = [name for name in arrays.arrays if name.endswith(COUNTER) or name.startswith(ignore)]
-        over = [name for name in arrays.arrays if name not in {*used.values(), *ignored}]
+        taken = set(used.values())
+        rest = [name for name in arrays.arrays if name not in taken]
+        ignored = [name for name in rest if name.endswith(COUNTER) or name.startswith(ignore)]
+        over = [name for name in rest if name not in ignored]
         if problems := _problems(arrays, used, over, layout):
             raise WeightsError(
                 f'{arrays.where} does not fit {model.name}, which is as it was:\n  ' + '\n  '.join(problems)
             )
+        answers = _answers(model.dataset, source)
         values = {slot.name: arranged(arrays.read(name), slot, layout) for slot, name in used.items()}
         write(arrays.where, values, {slot.name: slot.array for slot in used})
         rows = tuple((slot.ours, name, arrays.shape(name)) for slot, name in used.items())
     if names is None:
         model.prepare = NETWORKS[model.name].prepare
-    _name_answers(model.dataset, source)
+    model.dataset.target_names = answers
     kept = tuple(slot.ours for slot in slots if slot.prefix is None)
     return Report(arrays.where, model.name, rows, kept, tuple(ignored))
 
 
-def _name_answers(dataset, source):
-    """Give a dataset without names those that lie beside the source, if there are as many."""
+def _answers(dataset, source):
+    """The names of a dataset's answers; where it has none, those that lie beside the source, if there are as many."""
     beside = None if isinstance(source, dict) else Path(source).expanduser().with_name(NAMES)
     if beside and beside.is_file() and isinstance(dataset, DummyDataset) and dataset.target_names is None:
         names = read_names(beside)
         if (len(names),) == dataset.output_shape:
-            dataset.target_names = names
+            return names
+    return dataset.target_names
 
 
 def _names(model, layout):

@@ -14,7 +14,7 @@ TRUNK = 'squeezenet_features'
 SIDE = 128
 FEATURES = ['batch_normal', {'rescale': False}]
 # How many pictures of each class there are to learn from, None for all, about 73; and how many epochs all layers learn.
-SIZES = {'small': (3, 20), 'medium': (10, 8), 'large': (None, 3)}
+SIZES = {'small': (3, 20), 'medium': (10, 8), 'large': (None, 2)}
 # The last layer of the module fire7, so that fire8, fire9 and the output layer still learn; or none.
 UP_TO = {'upper': 21, 'whole': 0}
 # The objects of all three domains, from scratch, as published for the book's third office31_cnn model.

@@ -39,7 +39,7 @@ def pictures(name, rows):
 
 
 def facts(name):
-    """What stands in the table before any measurement: a dict. Side heads, which only a training has, are no products."""
+    """What stands in the table before any measurement; products without those of side heads, which only train."""
     network, model = NETWORKS[name], make(name)
     heads = [placed for _, _, placed in walk(model.structure) if placed.layer.type == 'auxiliary']
     return {

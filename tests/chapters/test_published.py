@@ -357,3 +357,9 @@ def keras_resnet_8():
             words = {'gamma': 'scale', 'beta': 'shift', 'moving_mean': 'mavg', 'moving_variance': 'mvar'}
             theirs |= {f'{norm}.{word}': report_names[f'{conv}.bn.{role}'] for word, role in words.items()}
     return {**theirs, 'dense.kernel': report_names['output.w'], 'dense.bias': report_names['output.b']}
+
+
+def test_names_of_answers_that_cannot_be_read_leave_the_model_as_it_was(tmp_path):
+    np.savez(tmp_path / 'a.npz', **numbered(TORCH))
+    (tmp_path / 'synset_words.txt').write_bytes(b'\xff\xfe\xff')
+    refused(net(), tmp_path / 'a.npz', 'cannot be read as a list of names')
