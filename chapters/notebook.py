@@ -1,6 +1,7 @@
 """What the book's notebooks show again and again: a method's own source, and stored results beside published ones."""
 
 import inspect
+import json
 import textwrap
 
 from IPython.display import Markdown, display
@@ -31,6 +32,39 @@ def stored_history(name, seed=1234):
         if record['seed'] == seed:
             return History.from_dict(record['history'])
     raise BookError(f'{runs.STORED} has no run of {name!r} with seed {seed}')
+
+
+def show_networks(*names):
+    """Show what is stored of the named networks of the catalogue, or of all: size, milliseconds a picture, memory.
+
+    The figures come from `python -m tests.bench.networks`, which measures PyTorch in the same run.
+    """
+    paths = sorted(runs.STORED.glob('networks-*.json'))
+    if not paths:
+        raise BookError(f'{runs.STORED} has no table of the networks: `python -m tests.bench.networks` makes one')
+    record = json.loads(paths[0].read_text(encoding='utf-8'))
+    cases = {case['network']: case for case in record['cases']}
+    if unknown := [name for name in names if name not in cases]:
+        raise BookError(
+            f'{paths[0]} has no {", ".join(unknown)}: `python -m tests.bench.networks` measures all networks'
+        )
+    batches = [key for key in next(iter(cases.values())) if key.startswith('batch_')]
+    heads = ['network', 'year', 'layers', 'parameters', 'products (million)']
+    for batch in batches:
+        rows = batch.removeprefix('batch_')
+        heads += [f'ms a picture, batch {rows}: ours', 'PyTorch', 'MB: ours', 'PyTorch']
+    lines = [f'| {" | ".join(heads)} |', '|---|' + '---:|' * (len(heads) - 1)]
+    for name in names or cases:
+        case = cases[name]
+        cells = [name, case['year'], case['layers'] or '–', f'{case["parameters"]:,}', f'{case["products"] / 1e6:,.0f}']
+        for batch in batches:
+            times, peaks = case[batch], case[batch]['memory']
+            cells += [f'{times["our_ms"]:.3g}', f'{times["torch_ms"]:.3g}']
+            cells += [peaks[side]['peak_mb'] for side in ('ours', 'torch')]
+        lines.append(f'| {" | ".join(map(str, cells))} |')
+    machine = record['machine']
+    note = f'{machine["processor"]}, {machine["cores"]} cores; PyTorch {record["torch"]}; forward, as in use.'
+    display(Markdown('\n'.join([*lines, '', note])))
 
 
 def _stored(name):
