@@ -25,6 +25,8 @@ from mathlib.backend import to_device, to_host
 from mathlib.errors import ConfigError
 
 ROWS_AT_ONCE = 20
+# A few hundred features of few pictures are soon learned by heart.
+HEAD_DECAY = 0.3
 
 
 def norm_states(placed):
@@ -163,11 +165,25 @@ class FineTunedModel(CnnNetModel):
     """A network that begins with what another one has learned, as far as their layers are alike.
 
     name, dataset, hconfigs, options: as for CnnNetModel. start: a network with published weights, see
-    chapters.pretrained. up_to: the layers up to this one are frozen; 0 for none.
+    chapters.pretrained, whose layers but the last one are the first of hconfigs. up_to: the layers up to this one are
+    frozen; 0 for none. head_epochs: for how long the layers behind those of `start` are trained alone before, on
+    features; for as long as they know nothing, what they hand back would only disturb the others. 0 for not at all.
     """
 
-    def __init__(self, name, dataset, hconfigs, *, start, up_to=0, **options):
+    def __init__(self, name, dataset, hconfigs, *, start, up_to=0, head_epochs=0, **options):
         super().__init__(name, dataset, hconfigs, **options)
-        self.start, self.up_to = start, up_to
-        copy_matching(pretrained(start), self)
+        self.start, self.up_to, self.head_epochs = start, up_to, head_epochs
+        trunk = pretrained(start)
+        copy_matching(trunk, self)
+        if head_epochs:
+            self.train_head(trunk, hconfigs[1:], head_epochs)
         self.freeze(up_to)
+
+    def train_head(self, trunk, hconfigs, epochs):
+        """Train the layers behind the trunk on what comes out of it, at the settings that a head is trained at."""
+        head = CnnNetModel(f'{self.name} head', FeatureDataset(trunk, self.dataset), hconfigs, l2_decay=HEAD_DECAY)
+        head.schedule = 'cosine'
+        head.train(epochs)
+        for own, trained in zip(self.structure[-len(head.structure) :], head.structure, strict=True):
+            for place, array in zip(_arrays(own), _arrays(trained), strict=True):
+                place[...] = array

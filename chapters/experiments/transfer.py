@@ -6,7 +6,7 @@ With few, more and all pictures: a new output layer alone; the last modules too;
 from chapters.ch10_cnn_net import CnnNetModel
 from chapters.experiments.experiment import COURSE, Experiment, Published
 from chapters.pretrained import pretrained
-from chapters.transfer import FeatureDataset, FineTunedModel, PreparedPictures, keep_per_class
+from chapters.transfer import HEAD_DECAY, FeatureDataset, FineTunedModel, PreparedPictures, keep_per_class
 from data import Office31Dataset
 from data.pictures import prepare
 
@@ -14,7 +14,8 @@ TRUNK = 'squeezenet_features'
 SIDE = 128
 FEATURES = ['batch_normal', {'rescale': False}]
 # How many pictures of each class there are to learn from, None for all, about 73; and how many epochs all layers learn.
-SIZES = {'small': (3, 20), 'medium': (10, 8), 'large': (None, 2)}
+SIZES = {'small': (3, 6), 'medium': (10, 3), 'large': (None, 1)}
+HEAD_EPOCHS = 30
 # The last layer of the module fire7, so that fire8, fire9 and the output layer still learn; or none.
 UP_TO = {'upper': 21, 'whole': 0}
 # The objects of all three domains, from scratch, as published for the book's third office31_cnn model.
@@ -52,15 +53,15 @@ def _head(size):
         [FEATURES],
         AmazonFeatures,
         {'per_class': SIZES[size][0]},
-        epoch_count=30,
+        epoch_count=HEAD_EPOCHS,
         attributes={'schedule': 'cosine'},
-        model_args={'l2_decay': 0.3},
+        model_args={'l2_decay': HEAD_DECAY},
         published=(SCRATCH,),
     )
 
 
 def _tuned(size, part):
-    """A new output layer, and `part` of the layers below it."""
+    """A new output layer, trained alone at first, then with `part` of the layers below it."""
     count, epochs = SIZES[size]
     return Experiment(
         f'ch14_office31_{size}_{part}',
@@ -70,10 +71,10 @@ def _tuned(size, part):
         AmazonPictures,
         {'per_class': count},
         epoch_count=epochs,
-        learning_rate=0.0003,
+        learning_rate=0.0001,
         report=1,
         attributes={'schedule': 'cosine'},
-        model_args={'start': TRUNK, 'up_to': UP_TO[part]},
+        model_args={'start': TRUNK, 'up_to': UP_TO[part], 'head_epochs': HEAD_EPOCHS},
         published=(SCRATCH,),
     )
 

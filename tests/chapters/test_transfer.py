@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chapters import CnnNetModel
+from chapters import CnnNetModel, transfer
 from chapters.transfer import FeatureDataset, PreparedPictures, copy_matching, features, keep_per_class
 from data import DummyDataset
 from data.dataset import Dataset
@@ -118,3 +118,22 @@ def test_a_side_head_above_frozen_layers_still_learns():
     model.train(1, 10, 0.01)
     moved = [name for name, values, _ in model.parameters.items() if (to_host(values) != before[name]).any()]
     assert moved == ['hidden.1.pms.1.w', 'hidden.1.pms.1.b', 'hidden.3.k', 'output.w', 'output.b']
+
+
+def test_a_head_is_trained_alone_and_then_with_the_layers_below(monkeypatch):
+    """The head that was trained on features is the end of the model, which begins as the trunk does."""
+    trunk = build(TRUNK, 10)
+    monkeypatch.setattr(transfer, 'pretrained', lambda name: trunk)
+    heads = []
+    monkeypatch.setattr(
+        transfer, 'CnnNetModel', lambda *args, **options: heads.append(CnnNetModel(*args, **options)) or heads[-1]
+    )
+    rng.seed(1)
+    layers = [['serial', *TRUNK], ['batch_normal', {'rescale': False}]]
+    model = transfer.FineTunedModel('m', Pictures(), layers, start='trunk', up_to='layer 1 > serial', head_epochs=3)
+    (head,) = heads
+    assert head.history.settings['epoch_count'] == 3
+    x = Pictures().te_xs[:]
+    inputs = features(trunk, x)
+    assert np.abs(to_host(head.get_output(inputs)) - to_host(model.get_output(x))).max() < 1e-4
+    assert model.frozen_count == model.parameters.count - head.parameters.count
