@@ -121,7 +121,7 @@ def padded(size, kernel, step, before, after, ceil=False):
     With ceil, a last window that only partly fits still counts, unless it would start in the places after the axis.
     """
     room = size + before + after - kernel
-    count = (-(-room // step) if ceil else room // step) + 1 if room >= 0 else 0
+    count = max(0, (-(-room // step) if ceil else room // step) + 1)
     if ceil and count > 0 and (count - 1) * step >= size + before:
         count -= 1
     return Axis(size, kernel, -before, step, count)

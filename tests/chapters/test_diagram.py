@@ -10,6 +10,7 @@ from chapters.ch09_cnn_ext import CnnExtModel
 from chapters.ch10_cnn_net import CnnNetModel
 from chapters.diagram import plot_structure
 from chapters.diagram_layout import Frame, Plain, Row, Split, arranged, in_line
+from chapters.nets.catalogue import make
 from data import DummyDataset
 from mathlib import settings
 
@@ -248,3 +249,7 @@ def test_a_side_head_stands_beside_the_line_and_a_scaled_sum_says_so():
     straight = [line for line in lines if (line[:, 0] == line[0, 0]).all() and line[0, 0] == places['input'][0]]
     assert any(line[0, 1] < heights[0] < heights[1] < line[-1, 1] for line in straight)
     assert drawn['16x16x8'] == 1
+
+
+def test_a_shortcut_says_what_stands_for_the_channels_that_are_missing():
+    assert texts(plot_structure(make('resnet_20')))['zeros'] == 2

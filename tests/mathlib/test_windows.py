@@ -39,6 +39,7 @@ def books_windows(size, kernel, step, padding):
         (padded(5, 3, 2, 1, 1), [[-1, 0, 1], [1, 2, 3], [3, 4, 5]]),
         (padded(6, 3, 2, 0, 0), [[0, 1, 2], [2, 3, 4]]),
         (padded(6, 3, 2, 0, 0, ceil=True), [[0, 1, 2], [2, 3, 4], [4, 5, 6]]),
+        (padded(2, 3, 2, 0, 0, ceil=True), [[0, 1, 2]]),  # as in PyTorch
         (padded(3, 2, 3, 0, 2), [[0, 1], [3, 4]]),
         (padded(3, 1, 2, 2, 0), [[-2], [0], [2]]),
     ],
@@ -65,8 +66,9 @@ def test_padded_windows_start_with_the_padding_and_end_where_none_fits(ceil):
             starts = range(-before, size + after, step)
             fitting = [start for start in starts if start + kernel <= size + after]
             expected = list(fitting)
-            if ceil and fitting and fitting[-1] + kernel < size + after and fitting[-1] + step < size:
-                expected.append(fitting[-1] + step)
+            last = fitting[-1] if fitting else -before - step
+            if ceil and last + kernel < size + after and last + step < size:
+                expected.append(last + step)
             axis = padded(size, kernel, step, before, after, ceil)
             assert [window[0] for window in seen(axis)] == expected, (size, kernel, step, before, after)
 
