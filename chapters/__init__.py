@@ -10,14 +10,15 @@ ch07_cnn_basic     CnnBasicModel, with convolution and pooling layers
 ch08_cnn_reg       CnnRegModel, with weight decay, dropout, noise and batch normalisation
 ch09_cnn_ext       CnnExtModel, with branches, shortcuts, loops and macros
 ch10_cnn_net       CnnNetModel, with what the classical networks need
-nets               the book's networks as macros of CnnExtModel
+nets               the book's networks, and the classical ones, as macros; nets.catalogue makes a model of one
 errata             what the book's own code does otherwise, as subclasses
 =================  ==============================================================
 
 Beside the staircase stand config and macros (checking configurations), structure (the layers as a tree), training
-(checking settings), history, progress, summary, gradients, confusion, figures, maps, diagram, weights (saving and
-loading, with description and weightfiles), published (weights of others, with layouts), classify (photos), and the
-command line with its experiments, runs and report.
+(checking settings), history, progress, summary, gradients, confusion, figures, maps, diagram (plot_structure),
+side_heads and frozen (parts of CnnNetModel), weights (saving and loading, with description and weightfiles), published
+(weights of others, with layouts) and pretrained (networks that have them), transfer, classify (photos), and the command
+line with its experiments, runs and report.
 """
 
 from chapters import nets

@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 
 from chapters import report, runs
-from chapters.classify import classify, plot_top, show_top
+from chapters.classify import PLAIN, classify, plot_top, show_top
 from chapters.experiments import EXPERIMENTS
 from chapters.nets.catalogue import make
+from chapters.pretrained import ARGS, FILES, LEFT_OUT
 from chapters.published import import_weights
 from chapters.weightfiles import read_names
 from chapters.weights import load
+from data import DataError
+from data.pictures import PREPARE
 from mathlib import rng, settings
 from mathlib.commandline import Parser
 from mathlib.errors import BookError, ConfigError
@@ -58,9 +61,17 @@ def parser():
     )
     best.add_argument('pictures', nargs='+', metavar='PATH', help='a picture')
     best.add_argument('--weights', required=True, metavar='FILE', help='the trained weights')
-    best.add_argument('--net', metavar='NAME', help='the network of the catalogue that published weights are for')
-    best.add_argument('--names', metavar='FILE', help='the names of the answers, one a line')
-    best.add_argument('--how', metavar='WORD', help="how pictures are made ready (default: the network's)")
+    best.add_argument('--net', metavar='NAME', help=f'the network of published weights, such as {", ".join(FILES)}')
+    best.add_argument(
+        '--names',
+        metavar='FILE',
+        help='the names of the answers, one a line, such as those of the 1000 classes of ImageNet',
+    )
+    best.add_argument(
+        '--how',
+        metavar='WORD',
+        help=f"how pictures are made ready: {PLAIN}, {', '.join(PREPARE)} (default: the network's)",
+    )
     best.add_argument('--top', type=int, default=5, metavar='N', help='how many answers (default: %(default)s)')
     best.add_argument('--draw', metavar='FOLDER', help='write a PNG of each picture and its answers there')
     return top
@@ -175,12 +186,18 @@ def classify_all(options):
     if options.net is None:
         model = load(options.weights)
     else:
-        model = make(options.net)
-        import_weights(model, options.weights)
+        model = make(options.net, args=ARGS.get(options.net))
+        import_weights(model, options.weights, ignore=LEFT_OUT.get(options.net, ()))
     names = read_names(options.names) if options.names else None
     folder = runs.prepare(options.draw, 'draw') if options.draw else None
+    status = 0
     for picture in options.pictures:
-        rows = classify(model, picture, options.top, names, options.how)
+        try:
+            rows = classify(model, picture, options.top, names, options.how)
+        except DataError as problem:  # one bad file among many
+            print(problem, file=sys.stderr)
+            status = 1
+            continue
         print(picture)
         for name, share in rows:
             print(f'  {100 * share:5.1f} %  {name}')
@@ -191,7 +208,7 @@ def classify_all(options):
             path = folder / f'{place.parent.name}-{place.stem}-{model.name}.png'
             plot_top(picture, rows).savefig(path, dpi=120)
             print(f'  written: {path}')
-    return 0
+    return status
 
 
 if __name__ == '__main__':

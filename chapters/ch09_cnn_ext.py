@@ -37,6 +37,7 @@ class CnnExtModel(CnnRegModel):
     """
 
     macros = {}
+    reserved = ()
     layer_options = {
         'conv': {**CnnBasicModel.layer_options['conv'], 'actions': Option(letters('LAB', needed='L'), 'LA')},
         'parallel': {},
@@ -78,8 +79,11 @@ class CnnExtModel(CnnRegModel):
         """Give a layer's configuration a name, under which ['custom', {'name': name, 'args': {...}}] stands for it.
 
         config may hold words such as '#chn', for which `args` gives values. A macro of that name is replaced, for
-        models that are made from now on. Raises ConfigError for a config that is not one layer.
+        models that are made from now on. Raises ConfigError for a config that is not one layer, and for the name of a
+        macro that the book's networks are made of.
         """
+        if name in CnnExtModel.reserved:
+            raise ConfigError(f'macro {name!r}: networks of the book are made of it, so give yours another name')
         CnnExtModel.macros[name] = check_macro(name, config)
 
     @staticmethod

@@ -22,7 +22,7 @@ from mathlib.errors import ConfigError
 from mathlib.functions import activate, activate_grad
 from mathlib.losses import smoothed
 from mathlib.norm import as_factor_and_term
-from mathlib.optimizers import clip_gradients, optimizer
+from mathlib.optimizers import Adam, clip_gradients, optimizer
 from mathlib.planes import like
 from mathlib.pool import avg_pool, avg_pool_dx
 from mathlib.windows import windows
@@ -43,7 +43,8 @@ class CnnNetModel(SideHeads, Frozen, CnnExtModel):
     name, dataset, hconfigs, show_maps, l2_decay, l1_decay, dump_structure, weight_init: as for CnnExtModel. exp_ratio,
     epsilon: of all batch normalisations that do not name their own. head: 'full' for a linear output layer as in all
     chapters, 'none' where the configuration itself ends with the outputs, [classes] a row. optimizer: a name or
-    [name, {options}], see mathlib.optimizers. label_smoothing: the share of every answer that is spread evenly over all
+    [name, {options}], see mathlib.optimizers; how its rate falls is the attribute `schedule`, see mathlib.schedules.
+    label_smoothing: the share of every answer that is spread evenly over all
     classes (Szegedy 2015). clip_norm: how long the vector of all gradients may be, None for any length.
     """
 
@@ -123,11 +124,16 @@ class CnnNetModel(SideHeads, Frozen, CnnExtModel):
     def set_optimizer(self, spec):
         """Train with another optimiser from now on: a name or [name, {options}]. ConfigError if it is not known."""
         try:
-            self.optimizer = optimizer(spec)
+            made = optimizer(spec)
         except ConfigError as problem:
             raise ConfigError(f'{self.name}: {problem}') from None
         self.optimizer_spec = spec
-        self.use_adam = False
+        # The switch of chapter 6 goes on working: with Adam off, the parameters move by plain gradient descent.
+        self.use_adam = isinstance(made, Adam)
+        if self.use_adam:
+            self.adam = made
+        else:
+            self.optimizer = made
 
     def containers(self):
         """As in chapter 9, and side heads."""

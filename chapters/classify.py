@@ -13,6 +13,7 @@ from PIL import Image
 
 from chapters.nets.catalogue import NETWORKS
 from chapters.training import check_count
+from data import DataError
 from data.pictures import PREPARE, open_picture, prepare
 from data.show import figure_labels, show_figure
 from mathlib.backend import to_host
@@ -106,10 +107,12 @@ def _prepared(model, pictures, how):
     if how is None:
         if model.name in NETWORKS:
             raise ConfigError(
-                f'{model.name}: say how its pictures are made ready, how=... one of {", ".join(PREPARE)}, or '
-                f'{PLAIN!r} for pixels from 0 to 255'
+                f'{model.name}: say how its pictures are made ready, how=... (--how on the command line): '
+                f'{", ".join(PREPARE)}, or {PLAIN!r} for pixels from 0 to 255, as a model of your own is trained on'
             )
         how = PLAIN
+    if how not in (PLAIN, *PREPARE):
+        raise DataError(f'pictures cannot be made ready by {how!r}: expected one of {", ".join((PLAIN, *PREPARE))}')
     if how != PLAIN:
         return prepare(how, pictures)
     shape = model.dataset.input_shape

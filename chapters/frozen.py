@@ -45,7 +45,9 @@ class Frozen:
             raise ConfigError(f'{self.name}: with all layers up to {up_to!r} frozen there is nothing left to learn')
         self.frozen, self.frozen_count = frozenset(frozen), count
         self.first_pms = first_learners(self.structure, self.frozen)
+        use_adam = self.use_adam
         self.set_optimizer(self.optimizer_spec)
+        self.use_adam = use_adam
         return self.parameters.count - count
 
     def layer_number(self, up_to):

@@ -102,10 +102,11 @@ def import_weights(model, source, layout=None, names=None, ignore=()):
         values = {slot.name: arranged(arrays.read(name), slot, layout) for slot, name in used.items()}
         write(arrays.where, values, {slot.name: slot.array for slot in used})
         rows = tuple((slot.ours, name, arrays.shape(name)) for slot, name in used.items())
+    kept = tuple(slot.ours for slot in slots if slot.prefix is None)
     if names is None:
         model.prepare = NETWORKS[model.name].prepare
-    model.dataset.target_names = answers
-    kept = tuple(slot.ours for slot in slots if slot.prefix is None)
+    if not kept:  # otherwise an output layer that has learned nothing yet would give these answers
+        model.dataset.target_names = answers
     return Report(arrays.where, model.name, rows, kept, tuple(ignored))
 
 

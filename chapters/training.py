@@ -32,6 +32,8 @@ def check_training(model, epoch_count, batch_size, learning_rate, report):
     if isinstance(learning_rate, bool) or not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:
         raise ConfigError(f'{model.name}: learning_rate is {learning_rate!r}: expected a number above 0, such as 0.001')
     train_count = model.dataset.train_count
+    if train_count == 0:
+        raise ConfigError(f'{model.name}: {model.dataset.name} has no rows to train on: make the model with a dataset')
     if batch_size > train_count:
         raise ConfigError(
             f'{model.name}: batch_size is {batch_size}, but {model.dataset.name} has {train_count} training rows: '

@@ -43,6 +43,7 @@ class FlowersDataset(Dataset):
 
 def picture_augmentation(augment, dataset):
     """data.augment.augmentation for the training pictures of a data set. DataError where its inputs are flat rows."""
+    augment = augment or ()
     if augment and len(dataset.input_shape) != 3:
         raise DataError(f'only pictures can be changed: with augment, input_shape must be {dataset.image_shape}')
     return augmentation(augment, dataset.tr_xs)

@@ -11,6 +11,8 @@ from data.errors import DataError
 from mathlib import settings
 
 NAMES = ('flowers', 'office31', 'mnist', 'tabular')
+# What `python -m data fetch weights` calls each file.
+FETCHED = 'model.safetensors'
 _STAMP = 'made-by.txt'
 
 
@@ -41,7 +43,7 @@ def folder(name):
     return place
 
 
-def weights(name, file='model.safetensors'):
+def weights(name, file=FETCHED):
     """The path of a file of published weights: weights/<name>/<file> under DATA_DIR, else where fetch puts it.
 
     The sample holds none, so without DATA_DIR the folder of `python -m data fetch` is looked at. Raises DataError where
@@ -50,9 +52,9 @@ def weights(name, file='model.safetensors'):
     root = settings.data_dir or settings.BUILD / 'data'
     place = root / 'weights' / name / file
     if not place.is_file():
+        fetched = f'Get them with "python -m data fetch weights {name}", or point' if file == FETCHED else 'Point'
         raise DataError(
-            f'There are no weights {place}. Get them with "python -m data fetch weights {name}", or point DATA_DIR at '
-            f'the folder that holds weights/{name}/{file}.'
+            f'There are no weights {place}. {fetched} DATA_DIR at the folder that holds weights/{name}/{file}.'
         )
     return place
 

@@ -57,3 +57,4 @@ for family in dict.fromkeys((*BOOK, *CLASSICAL)):
 
 for name, config in MACROS.items():
     CnnExtModel.set_macro(name, config)
+CnnExtModel.reserved = tuple(MACROS)

@@ -296,3 +296,24 @@ def test_a_layer_to_freeze_that_is_not_there():
             model.freeze(up_to)
     with pytest.raises(ConfigError, match='nothing left to learn'):
         model.freeze(8)
+
+
+@pytest.mark.parametrize('spec', ['adam', ['adam', {'ro_1': 0.8}], 'rmsprop'])
+def test_the_switch_of_chapter_6_still_works(spec):
+    """With Adam off a model with Adam takes plain steps; with it on, any other takes those of Adam."""
+    x, y = batch()
+    model = build([conv(3, 4)], optimizer=spec)
+    assert model.use_adam == (spec != 'rmsprop')
+    model.learning_rate, model.use_adam = 0.5, False
+    before = to_host(model.parameters.values).copy()
+    model.train_step(x, y)
+    step = to_host(model.parameters.values) - before
+    if spec != 'rmsprop':
+        assert np.abs(step + 0.5 * to_host(model.parameters.gradients)).max() < 1e-14
+    model.freeze(1)
+    assert not model.use_adam
+
+
+def test_a_dataset_without_rows_is_named():
+    with pytest.raises(ConfigError, match='m: pictures has no rows to train on'):
+        build([conv(3, 4)]).train(1)

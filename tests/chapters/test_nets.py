@@ -14,6 +14,7 @@ from chapters.structure import dump_lines, walk
 from data import DummyDataset
 from mathlib import rng
 from mathlib.backend import to_device
+from mathlib.errors import ConfigError
 
 # Side of the pictures, classes, numbered layers, parameters, as the book prints them.
 BOOK = {
@@ -332,6 +333,7 @@ def test_a_network_stands_inside_a_macro_of_the_reader(monkeypatch):
 
 def test_registering_and_using_a_macro_leave_the_data_as_they_are(monkeypatch):
     monkeypatch.setattr(CnnExtModel, 'macros', {})
+    monkeypatch.setattr(CnnExtModel, 'reserved', ())
     before = copy.deepcopy(nets.MACROS)
     for name, config in nets.MACROS.items():
         CnnExtModel.set_macro(name, config)
@@ -349,3 +351,10 @@ def test_registering_and_using_a_macro_leave_the_data_as_they_are(monkeypatch):
 def test_importing_the_package_registers_every_macro():
     assert nets.MACROS.keys() <= CnnExtModel.macros.keys()
     assert BOOK.keys() <= nets.MACROS.keys()
+
+
+@pytest.mark.parametrize('name', ['residual_34', 'rf', 'fire', 'resnet_20'])
+def test_the_macros_of_the_networks_cannot_be_replaced(name):
+    with pytest.raises(ConfigError, match=f"macro '{name}': networks of the book are made of it"):
+        CnnExtModel.set_macro(name, ['max', {'stride': 2}])
+    assert CnnExtModel.macros[name] == nets.MACROS[name]
