@@ -163,6 +163,11 @@ class CnnNetModel(SideHeads, Frozen, CnnExtModel):
         """G_x = G_y."""
         return G_y
 
+    def forward_layer(self, x, hconfig, pm):
+        """As in chapter 9; in a test nothing is kept for a way back, so the maps of a deep network do not pile up."""
+        y, aux = super().forward_layer(x, hconfig, pm)
+        return y, aux if self.is_training else None
+
     # conv: groups, biases left out
 
     def kernel_shape(self, input_shape, hconfig):

@@ -317,3 +317,10 @@ def test_the_switch_of_chapter_6_still_works(spec):
 def test_a_dataset_without_rows_is_named():
     with pytest.raises(ConfigError, match='m: pictures has no rows to train on'):
         build([conv(3, 4)]).train(1)
+
+
+def test_a_test_keeps_nothing_for_the_way_back():
+    model = build(DEEP)
+    x, _ = batch()
+    _, ((last, inside),) = model.forward_neuralnet(x)
+    assert (last, inside) == (None, [None] * len(DEEP))
