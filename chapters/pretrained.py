@@ -9,7 +9,8 @@ from data import location
 from mathlib.errors import ConfigError
 
 # {network: (folder under weights/, file)}; the folders are those of `python -m data fetch weights`, but for the last
-# three, which are files that their authors publish on GitHub.
+# three, which are files that their authors publish on GitHub. AlexNet, VGG-16 and GoogLeNet need files with PyTorch's
+# names: those that fetch brings have others for some layers (`renamed` in data/fetch/weights.py), and are refused.
 FILES = {
     'alexnet_owt': ('alexnet', 'model.safetensors'),
     'vgg_16': ('vgg16', 'model.safetensors'),
