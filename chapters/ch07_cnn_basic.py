@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from chapters.ch06_adam import AdamModel
 from chapters.config import Option, one_of, padding, positive_int, positive_pair
+from chapters.shared_steps import shared_steps
 from chapters.structure import first_learners, layers, learns, products_a_row
 from chapters.training import check_rows, enough_memory
 from mathlib import backend, team
@@ -48,6 +49,7 @@ class CnnBasicModel(AdamModel):
     """
 
     use_adam = True
+    shared = None
     layer_options = {
         'full': {'width': Option(positive_int), 'actfunc': ACTFUNC},
         'conv': {
@@ -127,10 +129,20 @@ class CnnBasicModel(AdamModel):
         """How many threads should share so many rows."""
         return team.size(rows, rows * self.products, self.parameters.count, self.operations)
 
+    def train_epoch(self, epoch, epoch_count, batch_size, batch_count):
+        """As in chapter 5; where threads would be slower than one, processes share the steps."""
+        with shared_steps(self, batch_size, batch_count) as self.shared:
+            try:
+                return super().train_epoch(epoch, epoch_count, batch_size, batch_count)
+            finally:
+                self.shared = None
+
     def forward_neuralnet(self, x):
         """x [n, *input_shape] -> output [n, outputs], and what the backward pass needs, for each member of the team."""
         check_rows(self, x)
         x = x.astype(backend.dtype, copy=False)  # pixels may be whole numbers
+        if self.shared is not None and self.shared.takes(x):
+            return self.shared.forward(x), self.shared
         forward = super().forward_neuralnet
         members, each = self.team_size(len(x)), len(x) * self.products / max(1, self.operations)
         parts = team.run(members, lambda member: forward(x[member.part(len(x))]), each)
@@ -139,6 +151,9 @@ class CnnBasicModel(AdamModel):
 
     def backprop_neuralnet(self, G_output, aux):
         """As in chapter 5; the gradients that the members hand in for their rows add up to those of the batch."""
+        if aux is self.shared:
+            self.shared.backward(G_output)
+            return
         backprop, rows = super().backprop_neuralnet, len(G_output)
         each = rows * self.products / max(1, self.operations)
         team.run(len(aux), lambda member: backprop(G_output[member.part(rows)], aux[member.rank]), each)

@@ -11,11 +11,11 @@ FEW_ROWS = 16
 def product(x, w):
     """x w for x [n, inputs] and w [inputs, width].
 
-    A member of a team that has few rows would read all of w for them. So the members of a team take the rows of all of
-    them, and each reads some of the columns of w.
+    A member of a team that has few rows would read all of w for them. So the members of a team, if they are threads,
+    take the rows of all of them, and each reads some of the columns of w.
     """
     who = team.member()
-    if who.size == 1 or w.size < LARGE:
+    if who.size == 1 or who.apart or w.size < LARGE:
         return xp.matmul(x, w)
     rows = who.gather(x)
     # Members may differ by a row; what all of them see decides, so that none waits for another in vain.

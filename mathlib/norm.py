@@ -190,7 +190,8 @@ def _of_all(count, pivot, sums, squares):
     who = member()
     if who.size == 1:
         return count, offset, pivot + offset, squares / count - offset * offset
-    parts = who.gather((count, pivot, offset, squares - sums * offset))
+    counts = xp.full_like(pivot, count)
+    parts = who.gather(xp.stack([counts, pivot, offset, squares - sums * offset]))
     count = sum(each for each, *_ in parts)
     base = parts[0][1]
     means = [(each / count, pivots - base + offsets, spread) for each, pivots, offsets, spread in parts]

@@ -118,6 +118,21 @@ class ParameterStore:
             self._ledgers[rank] = _Ledger(self)
         self._ledgers[rank].add(slot.name, gradient)
 
+    def file_into(self, rank, gradients):
+        """Let the member `rank` of a team file into this vector, which another process sees; None: as before."""
+        if gradients is None:
+            del self._ledgers[rank]
+        else:
+            self._ledgers[rank] = _Ledger(self, gradients)
+
+    def complete_part(self, rank):
+        """What `complete` does for one member, in that member's own process."""
+        self._ledgers[rank].complete()
+
+    def filed_apart(self, rank):
+        """Note that the member `rank` has filed its gradients in another process."""
+        self._ledgers[rank].filed.update(self.names)
+
     def complete(self):
         """End a backward pass: `gradients` is the sum of what all members filed, zero where nobody filed anything."""
         first, *others = [self._ledgers[rank] for rank in sorted(self._ledgers)]
@@ -148,8 +163,8 @@ class _Rest:
 class _Ledger:
     """The gradients that one member of a team files: a flat vector, and a view for each parameter."""
 
-    def __init__(self, store):
-        self.gradients = xp.zeros(store.count, dtype=store.values.dtype)
+    def __init__(self, store, gradients=None):
+        self.gradients = xp.zeros(store.count, dtype=store.values.dtype) if gradients is None else gradients
         self.views = {slot.name: self.gradients[slot.part].reshape(slot.view.shape) for slot in store.slots()}
         self.filed = set()
 

@@ -8,7 +8,8 @@ the same time, and one fork for the whole network costs less than one for every 
     outputs = team.run(members, work)          work(member) on every member; a list, one result for each
 
 A layer that needs something of the whole batch (batch normalisation its sums) asks `member().all_reduce(array)`. A
-member has a rank and a size and nothing else, so that the processes of a cluster could be members as well.
+member has a rank and a size and hardly anything else, so that processes can be members as well: see mathlib.crew, for
+networks whose operations are too short for threads.
 
 WORKERS says how many members there may be; with one, BLAS alone shares out its products. On a GPU there is one.
 """
@@ -40,10 +41,13 @@ _turn = threading.RLock()
 
 
 class Member:
-    """One of the `size` members of a team, with the number `rank` from 0 to size - 1."""
+    """One of the `size` members of a team, with the number `rank` from 0 to size - 1.
 
-    def __init__(self, rank=0, size=1, meeting=None):
-        self.rank, self.size = rank, size
+    apart: whether the others are other processes, to which a large array would have to be copied.
+    """
+
+    def __init__(self, rank=0, size=1, meeting=None, apart=False):
+        self.rank, self.size, self.apart = rank, size, apart
         self._meeting = meeting
 
     def part(self, count):
@@ -131,12 +135,12 @@ def run(members, work, each=None):
     """
     if members == 1:
         small = backend.name == 'numpy' and each is not None and each < PRODUCTS_A_MEMBER / OPERATIONS
-        with _turn_with_one_thread() if small and member() is ALONE else nullcontext():
+        with one_blas_thread() if small and member() is ALONE else nullcontext():
             return [work(ALONE)]
     if member() is not ALONE:
         raise BookError('a member of a team cannot lead a team of its own')
     meeting, pool = _Meeting(members), _pool(max(members, settings.workers) - 1)
-    with _turn_with_one_thread():
+    with one_blas_thread():
         # Each in the caller's context, where NumPy keeps what it does about overflow.
         others = [
             pool.submit(copy_context().run, _work, Member(rank, members, meeting), work) for rank in range(1, members)
@@ -157,20 +161,27 @@ def run(members, work, each=None):
 
 
 @contextmanager
-def _turn_with_one_thread():
-    """A turn with BLAS at one thread."""
+def one_blas_thread():
+    """Inside, BLAS has one thread, and no other team a turn."""
     with _turn, _blas().limit(limits=1):
         yield
 
 
 def _work(who, work):
     """What one thread does."""
+    try:
+        return act(who, work)
+    finally:
+        who._meeting.end()
+
+
+def act(who, work, *args):
+    """work(who, *args) with the calling thread as the member `who`."""
     _here.member = who
     try:
-        return work(who)
+        return work(who, *args)
     finally:
         _here.member = ALONE
-        who._meeting.end()
 
 
 def spread(parts, work):
