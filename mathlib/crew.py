@@ -45,6 +45,7 @@ TEXT, VALUE = 4096, 1 << 22
 # A counter has a line of the cache to itself: so many numbers.
 LINE = 8
 FAILED = -1
+STDERR = 2
 ALONE = 'WORKERS=1 works with a single process'
 
 
@@ -136,8 +137,9 @@ class Crew:
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            for bell in self._bells:
-                os.close(bell)
+            # What this process has open, such as a lock or a pipe that somebody reads, must not outlive it in a copy.
+            for first, end in ((0, STDERR), (STDERR + 1, hear), (hear + 1, os.sysconf('SC_OPEN_MAX'))):
+                os.closerange(first, end)
             self._serve(member, hear)
         finally:
             os._exit(0)

@@ -184,6 +184,23 @@ def test_the_others_end_when_this_process_is_killed(where, possible):
 
 
 @linux
+def test_a_copy_keeps_no_file_open(make, tmp_path, possible):
+    """So that a lock ends with the process that took it."""
+    opened = shared((2,), 'int64')
+
+    def work(member, order):
+        try:
+            os.fstat(lock.fileno())
+        except OSError:
+            return
+        opened[member.rank] = 1
+
+    with (tmp_path / 'lock').open('w') as lock:
+        make(2, work).run(None)
+    assert opened.tolist() == [1, 0]
+
+
+@linux
 def test_too_much_for_a_meeting_is_told(make, monkeypatch, possible):
     def work(member, order):
         member.all_reduce(np.ones(9))
