@@ -29,7 +29,7 @@ def measure(name):
     imports = held_mb()
     dataset = workloads.make_batch(workload)
     data = held_mb()
-    work, _ = workloads.our_side(workload, dataset)
+    work, _, _ = workloads.our_side(workload, dataset)
     for _ in range(STEPS):
         work()
     peak = runtime.peak_memory_mb()

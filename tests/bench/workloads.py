@@ -5,6 +5,7 @@ the first steps of a training, in the logits of an inference. Normal weights of 
 (He 2015) keep the signal alive through all layers, so that agreement means that every layer agrees.
 """
 
+import contextlib
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ import numpy as np
 import chapters
 import mathlib.conv
 from chapters.ch07_textbook import TextbookNet
+from chapters.shared_steps import shared_steps
 from mathlib import backend, rng
 from mathlib.backend import to_device, to_host
 from tests.bench import nets, steps
@@ -101,6 +103,8 @@ WORKLOADS = {
         Workload('inception_v3', 'infer', (299, 299, 3), 4, [1000], 23_817_352, nodes=nets.inception_v3),
     )
 }
+# An epoch of the flowers in batches of ten.
+STEPS_AN_EPOCH = 380
 ON_A_GPU = ('flowers_model_4', 'lenet', 'bottleneck_flower', 'inception_flower', 'resnet_18')
 
 
@@ -122,7 +126,8 @@ def make_batch(workload):
 
 
 def our_side(workload, dataset, conv=mathlib.conv):
-    """Two functions: one does the work once and returns loss or logits, one gives the same network in PyTorch.
+    """Two functions and a model: one does the work once and returns loss or logits, one gives the same network in
+    PyTorch; and the model of the book that does the work, None for a network of nodes.
 
     conv: where a network of nodes has its convolution from. Raises AssertionError if the network is not the one that
     its name promises.
@@ -131,10 +136,11 @@ def our_side(workload, dataset, conv=mathlib.conv):
     if workload.nodes is None:
         network = macro_model(workload, dataset) if workload.macro else book_model(workload, dataset)
         nodes = None if workload.macro else nodes_of(workload)
-        pms, work = [*network.pm_hiddens, network.pm_output], lambda: network.train_step(x, y)[0]
+        model, work = network, lambda: network.train_step(x, y)[0]
+        pms = [*network.pm_hiddens, network.pm_output]
     else:
         network = nets.Net(workload.nodes(), workload.image, conv)
-        nodes, pms = network.nodes, network.pms
+        model, nodes, pms = None, network.nodes, network.pms
         work = partial(network.infer, x) if workload.task == 'infer' else partial(network.step, x, y, LEARNING_RATE)
     if network.parameters.count != workload.parameters:
         raise AssertionError(
@@ -150,7 +156,7 @@ def our_side(workload, dataset, conv=mathlib.conv):
 
         return torch_nets.network(nodes, pms, workload.image[2])[0]
 
-    return work, twin
+    return work, twin, model
 
 
 def macro_model(workload, dataset):
@@ -247,7 +253,16 @@ def require_agreement(workload, results):
 def run_case(workload, torch=None, place='cpu', rounds=None):
     """Measure one workload; a dict for the record. Without torch, the comparison is None."""
     dataset = make_batch(workload)
-    work, twin = our_side(workload, dataset)
+    work, twin, model = our_side(workload, dataset)
+    if model is None:
+        return measured(workload, dataset, work, twin, torch, place, rounds)
+    # As in the epochs of a training, in which processes may share the steps.
+    with shared_steps(model, workload.batch_size, STEPS_AN_EPOCH) as model.shared:
+        return measured(workload, dataset, work, twin, torch, place, rounds, model)
+
+
+def measured(workload, dataset, work, twin, torch, place, rounds, model=None):
+    """The dict for the record."""
     sides = {'ours': Side(work, backend.synchronize)}
     if torch is not None:
         for name, channels_last in (('torch', False), ('torch_channels_last', True)):
@@ -263,6 +278,7 @@ def run_case(workload, torch=None, place='cpu', rounds=None):
         'task': workload.task,
         'image': list(workload.image),
         'batch_size': workload.batch_size,
+        'processes': len(model.shared.ranks) + 1 if model is not None and model.shared is not None else 1,
         'parameters': workload.parameters,
         'first_losses': results['ours'].round(5).tolist() if workload.task == 'train' else None,
         'our_ms': times['ours'],

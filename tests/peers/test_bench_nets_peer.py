@@ -121,7 +121,7 @@ def test_the_flower_networks_learn_as_pytorchs_do(name, channels_last, double):
     workload = workloads.WORKLOADS[name]
     dataset = workloads.make_batch(workload)
     dataset.tr_xs = dataset.tr_xs.astype('float64')
-    work, twin = workloads.our_side(workload, dataset)
+    work, twin, _ = workloads.our_side(workload, dataset)
     theirs = workloads.torch_side(torch, workload, dataset, twin(), 'cpu', channels_last)
     expected = [theirs().item() for _ in range(4)]
     assert expected[3] < expected[0] / 2
