@@ -8,7 +8,7 @@ PY := .venv/bin/python
 STANDIN := BACKEND=cupy PYTHONPATH="$(CURDIR)/tests/standin/stub"
 
 .DEFAULT_GOAL := help
-.PHONY: help book run test test-peers test-real bench gpu notebooks lint clean
+.PHONY: help book run test test-peers test-real test-latest bench gpu notebooks lint clean
 
 help:  ## this list
 	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,16 @@ test-real: .venv/installed-test  ## tests on the real images and tables: make te
 		echo '"$(PY) -m data fetch flowers office31 mnist tabular" brings them.'; exit 1; }
 	DATA_DIR="$(DATA_DIR)" $(PY) -m pytest tests/real
 
+# In an environment of its own, made anew each time. Of the project itself only the code: its upper bounds do not count.
+test-latest: .venv/where  ## all tests with the newest versions of everything, above the known bounds too
+	$(PY) -m venv --clear .venv-latest
+	.venv-latest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check packaging
+	.venv-latest/bin/python tools/latest.py > .venv-latest/newest.txt
+	.venv-latest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --upgrade \
+		--requirement .venv-latest/newest.txt
+	.venv-latest/bin/python -m pip list --disable-pip-version-check
+	BACKEND=numpy .venv-latest/bin/python -m pytest --nbval
+
 bench: .venv/installed-test .venv/installed-peers  ## measure speed, PyTorch beside it
 	$(PY) -m tests.bench.cpu
 
@@ -71,7 +81,7 @@ bench: .venv/installed-test .venv/installed-peers  ## measure speed, PyTorch bes
 gpu: export BACKEND := cupy
 gpu: export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 gpu:  ## on a machine with a GPU: tests, notebooks and a first benchmark with CuPy (PYTHON=python3)
-	@"$(PYTHON)" -c 'import cupy, pytest, nbval, ipykernel, matplotlib, PIL, tqdm, safetensors' || { \
+	@"$(PYTHON)" -c 'import cupy, pytest, nbval, ipykernel, matplotlib, PIL, tqdm, safetensors, filelock' || { \
 		echo '"$(PYTHON)" lacks the package named above: $(PYTHON) -m pip install -e ".[gpu,test]"'; exit 1; }
 	"$(PYTHON)" -m pytest --nbval --ignore=tests/project --ignore=tests/standin --junitxml=build/gpu-tests.xml
 	"$(PYTHON)" -m tests.bench.gpu --junit build/gpu-tests.xml
@@ -84,5 +94,5 @@ lint: .venv/installed-lint  ## ruff: rules and formatting
 	$(PY) -m ruff format --check .
 
 clean:  ## remove .venv and what can be made again; results of your own runs in results/ stay
-	rm -rf .venv build/sample* build/cache build/*.ipynb build/*.html *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-latest build/sample* build/cache build/*.ipynb build/*.html *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

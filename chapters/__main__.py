@@ -1,12 +1,16 @@
-"""The command line: python -m chapters list | run NAME ... | report | classify PATH ... `--help` says more."""
+"""The command line: python -m chapters list | run NAME ... | report | classify PATH ... | gradcheck NAME ...
+
+`--help` says more.
+"""
 
 import argparse
 import dataclasses
 import difflib
+import shlex
 import sys
 from pathlib import Path
 
-from chapters import report, runs
+from chapters import check, report, runs
 from chapters.classify import PLAIN, classify, plot_top, show_top
 from chapters.experiments import EXPERIMENTS
 from chapters.nets.catalogue import make
@@ -49,6 +53,11 @@ def parser():
     run.add_argument(
         '--results', default=runs.OWN, metavar='FOLDER', help='where the records go (default: %(default)s)'
     )
+    run.add_argument(
+        '--checkpoint', metavar='DIR', help='save each training there, in a folder of its own, so that it can go on'
+    )
+    run.add_argument('--every', type=float, metavar='X', help='epochs between two checkpoints (default: 1)')
+    run.add_argument('--resume', action='store_true', help='go on from the checkpoints in DIR')
     table = commands.add_parser('report', help='make a table and curves of all stored runs, as Markdown and HTML')
     table.add_argument(
         '--results', nargs='+', default=[runs.STORED, runs.OWN], metavar='FOLDER', help='where records are'
@@ -74,14 +83,17 @@ def parser():
     )
     best.add_argument('--top', type=int, default=5, metavar='N', help='how many answers (default: %(default)s)')
     best.add_argument('--draw', metavar='FOLDER', help='write a PNG of each picture and its answers there')
+    check.add_parser(commands)
     return top
 
 
 def main(arguments=None):
     """Run the command line; returns the exit status. Errors that a reader can mend are one line without a traceback."""
     options = parser().parse_args(arguments)
+    options.words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         commands = {'list': list_all, 'run': run_all, 'report': make_report, 'classify': classify_all}
+        commands['gradcheck'] = lambda options: check.run(options, find)
         return commands[options.command](options)
     except BookError as problem:
         print(f'error: {problem}', file=sys.stderr)
@@ -113,6 +125,7 @@ def run_all(options):
     """Run the named experiments on one stream of random numbers and store their records."""
     experiments = [changed(find(name), options) for name in options.names]
     folder = runs.prepare(options.results)
+    keep = checkpoint_options(options)
     seed_stream(options.seed)
     made, dataset, done = None, None, []
     for experiment, changes in experiments:
@@ -120,16 +133,39 @@ def run_all(options):
         if made != wanted:
             made, dataset = wanted, experiment.dataset_class(**experiment.dataset_args)
             print(f'Data: {dataset}, {dataset.kind}, answers {list(dataset.output_shape)}, digest {dataset.digest}')
-        record, model = runs.run_experiment(experiment, dataset, options.seed, done, changes)
+        if keep:
+            place = experiment.name if experiment.name not in done else f'{experiment.name}-{len(done) + 1}'
+            keep['checkpoint'] = runs.prepare_checkpoints(Path(options.checkpoint) / place, options.seed, done)
+        record, model = runs.run_experiment(experiment, dataset, options.seed, done, changes, **keep)
         print(f'stored in {runs.save(record, folder)}')
+        if options.resume and not record['stopped']:
+            runs.forget_stopped(record, folder)
         if record['stopped']:
             whole = len(record['history']['epochs'])
             print(f'error: {record["stopped"]} (the record holds {whole} whole epochs)', file=sys.stderr)
-            return 130 if record['stopped'] == runs.INTERRUPTED else 1
+            if keep and record['stopped'] in runs.STATUSES:
+                print(f'to go on: {resumption(options)}', file=sys.stderr)
+            return runs.STATUSES.get(record['stopped'], 1)
         for count in experiment.shows:
             model.visualize(count)
         done.append(experiment.name)
     return 0
+
+
+def checkpoint_options(options):
+    """The arguments of `train` for checkpoints; none where they were not asked for."""
+    if options.checkpoint is not None:
+        every = 1 if options.every is None else options.every
+        return {'checkpoint': options.checkpoint, 'every': every, 'resume': options.resume}
+    if options.resume or options.every is not None:
+        raise ConfigError('--resume and --every need a folder for the checkpoints: --checkpoint DIR')
+    return {}
+
+
+def resumption(options):
+    """The command line that goes on with a run."""
+    words = [word for word in options.words if word != '--resume']
+    return shlex.join(['python', '-m', 'chapters', *words, '--resume'])
 
 
 def seed_stream(seed):

@@ -7,15 +7,18 @@ Letters: x is what goes into something, y what comes out; G_y is the gradient of
 parameters, aux what its backward pass needs; hconfig is a hidden layer's configuration (None for the output layer).
 """
 
+import contextlib
 import math
 import time
 
 import numpy as np
 
-from chapters.config import Layer, Option, normalize, positive_int
-from chapters.history import Epoch, History, StepLog, to_numbers
+from chapters import finite
+from chapters.config import Layer, Option, located, normalize, positive_int
+from chapters.history import Epoch, History, Standing, StepLog, to_numbers
+from chapters.limits import Room
 from chapters.progress import steps
-from chapters.structure import Placed
+from chapters.structure import Placed, kept_arrays
 from chapters.summary import summary_table
 from chapters.training import check_count, check_model, check_training, diverged, enough_memory
 from mathlib import backend, rng
@@ -43,16 +46,28 @@ class Model:
         self.schedule = 'constant'
         self.scheduled = iter(())
         self.history = None
+        self.standing = Standing()
 
     def __str__(self):
         return f'{self.name}/{self.dataset}'
 
-    def exec_all(self, epoch_count=10, batch_size=10, learning_rate=0.001, report=0, show_cnt=3):
+    def exec_all(
+        self,
+        epoch_count=10,
+        batch_size=10,
+        learning_rate=0.001,
+        report=0,
+        show_cnt=3,
+        *,
+        checkpoint=None,
+        every=1,
+        resume=False,
+    ):
         """Train, test, and show `show_cnt` estimates. report: print a line every so many epochs, 0 for none.
 
-        Returns the training's History.
+        checkpoint, every, resume: as for `train`. Returns the training's History.
         """
-        self.train(epoch_count, batch_size, learning_rate, report)
+        self.train(epoch_count, batch_size, learning_rate, report, checkpoint=checkpoint, every=every, resume=resume)
         self.test()
         if show_cnt > 0:
             self.visualize(show_cnt)
@@ -82,6 +97,7 @@ class MlpModel(Model):
     def init_parameters(self, hconfigs):
         """Check the configuration and allocate the layers in order, the output layer last."""
         self.hconfigs = hconfigs
+        self.room = Room()
         self.output_layer = self.last_layer()
         self.structure = []
         shape = self.dataset.input_shape
@@ -95,6 +111,7 @@ class MlpModel(Model):
             raise ConfigError(f'{self.name}: {problem}') from None
         *self.pm_hiddens, self.pm_output = [placed.pm for placed in self.structure]
         self.parameters = ParameterStore({'hidden': self.pm_hiddens, 'output': self.pm_output})
+        self.averages = kept_arrays(self.structure)
 
     def last_layer(self):
         """The layer that makes the outputs that the dataset asks for: a full layer without ReLU."""
@@ -111,11 +128,15 @@ class MlpModel(Model):
 
     def alloc_layer_param(self, input_shape, hconfig):
         """The parameters of one full layer: pm with w [inputs, width] and b [width]; and its output shape, (width,)."""
-        weight, bias = self.alloc_param_pair((math.prod(input_shape), hconfig['width']))
+        with located(hconfig.path):
+            weight, bias = self.alloc_param_pair((math.prod(input_shape), hconfig['width']))
         return {'w': weight, 'b': bias}, (hconfig['width'],)
 
     def alloc_param_pair(self, shape):
         """Normally distributed weights of `shape`, and a bias of zeros, one for each of its last axis."""
+        # Drawn as float64; then the number itself and its gradient.
+        size = math.prod(shape) * (8 + 2 * backend.dtype.itemsize)
+        self.room.take(size, f'weights of shape {list(shape)}, with their gradients,')
         try:
             return rng.normal(0, self.weight_std(shape), shape), np.zeros(shape[-1])
         except MemoryError:
@@ -130,11 +151,26 @@ class MlpModel(Model):
 
     # Training
 
-    def train(self, epoch_count=10, batch_size=10, learning_rate=0.001, report=0):
+    def train(
+        self,
+        epoch_count=10,
+        batch_size=10,
+        learning_rate=0.001,
+        report=0,
+        *,
+        checkpoint=None,
+        every=1,
+        resume=False,
+    ):
         """Train on the training data; returns a History, which also stands in self.history.
 
-        Raises ConfigError for settings that cannot work, and TrainingError as soon as the cost is no longer a finite
-        number; the History up to that step is kept.
+        checkpoint: a folder in which all that the training needs to go on is kept, see chapters.checkpoints; None for
+        none. every: how many epochs lie between two checkpoints, such as 0.25. resume: go on from the last one, to the
+        same bit as if the training had never stopped.
+
+        Raises ConfigError for settings that cannot work, and TrainingError as soon as the cost, a gradient or a
+        parameter is no longer a finite number: it names the step and the layer, and the History is kept. With
+        checkpoints also CheckpointError, and, after Ctrl-C, TrainingInterrupted once the step is finished and saved.
         """
         batch_count = check_training(self, epoch_count, batch_size, learning_rate, report)
         epoch_count, batch_size, report = int(epoch_count), int(batch_size), int(report)
@@ -142,43 +178,72 @@ class MlpModel(Model):
         self.scheduled = learning_rates(self.schedule, learning_rate, epoch_count * batch_count)
         settings = dict(epoch_count=epoch_count, batch_size=batch_size, learning_rate=learning_rate, report=report)
         self.history = History(self.name, str(self.dataset), settings)
-        start = last = time.monotonic()
-        if report > 0:
-            print(f'Model {self.name} train started:')
-        for epoch in range(1, epoch_count + 1):
-            began = time.monotonic()
-            with enough_memory(self, f'a training step of {batch_size} rows', 'batch_size'):
-                costs, accs = self.train_epoch(epoch, epoch_count, batch_size, batch_count)
-            acc = self.validate() if report > 0 and epoch % report == 0 else None
-            now = time.monotonic()
-            mean_acc = np.mean(accs, axis=0).tolist()
-            self.history.epochs.append(Epoch(epoch, float(np.mean(costs)), mean_acc, acc, round(now - began, 3)))
-            if acc is not None:
-                self.dataset.train_prt_result(epoch, costs, accs, acc, int(now - last), int(now - start))
-                last = now
-        print(f'Model {self.name} train ended in {int(time.monotonic() - start)} secs:')
+        with self.kept(checkpoint, every, resume, settings, batch_count) as where:
+            if report > 0:
+                print(f'Model {self.name} train started:')
+            for epoch in range(where.epoch, epoch_count + 1):
+                where.begin_epoch()
+                with (
+                    enough_memory(self, f'a training step of {batch_size} rows', 'batch_size'),
+                    finite.placed_in(self, epoch, batch_size),
+                ):
+                    costs, accs = self.train_epoch(epoch, epoch_count, batch_size, batch_count)
+                acc = self.validate() if report > 0 and epoch % report == 0 else None
+                now = time.monotonic()
+                mean_acc = np.mean(accs, axis=0).tolist()
+                seconds = round(now - where.began, 3)
+                self.history.epochs.append(Epoch(epoch, float(np.mean(costs)), mean_acc, acc, seconds))
+                if acc is not None:
+                    self.dataset.train_prt_result(
+                        epoch, costs, accs, acc, int(now - where.last), int(now - where.start)
+                    )
+                    where.last = now
+                where.end_epoch()
+        print(f'Model {self.name} train ended in {int(time.monotonic() - where.start)} secs:')
         return self.history
 
+    def kept(self, checkpoint, every, resume, settings, batch_count):
+        """A context for a training, which is saved in the folder `checkpoint`, if there is one; gives its Standing."""
+        if checkpoint is None:
+            if resume:
+                raise ConfigError(f'{self.name}: resume=True needs the folder to go on from, checkpoint=...')
+            self.standing = Standing()
+            return contextlib.nullcontext(self.standing)
+        from chapters.checkpoints import Checkpoints  # it knows the classes of all chapters
+
+        return Checkpoints(self, checkpoint, every, resume, settings, batch_count)
+
     def train_epoch(self, epoch, epoch_count, batch_size, batch_count):
-        """One pass over the shuffled training data; returns the costs and the accuracies of its steps."""
-        log = StepLog()
-        self.dataset.shuffle_train_data(batch_size * batch_count)
+        """One pass over the shuffled training data, or the rest of one; returns costs and accuracies of its steps."""
+        where = self.standing
+        if where.step == 0:
+            where.log = StepLog()
+            self.dataset.shuffle_train_data(batch_size * batch_count)
         for n in steps(batch_count, f'    Epoch {epoch}/{epoch_count}'):
+            if n < where.step:
+                continue
             x, y = self.dataset.get_train_data(batch_size, n)
             self.learning_rate = next(self.scheduled, self.learning_rate)
             with backend.quiet():
                 cost, accuracy = self.train_step(to_device(x), to_device(y))
-            if not log.add(cost, accuracy):
-                raise diverged(self, epoch, log.steps + 1)
+            if not where.log.add(cost, accuracy):
+                raise diverged(self, finite.late(self), f'in epoch {epoch}, step {where.log.steps + 1}')
+            where.end_step(n + 1)
+        log, where.step = where.log, 0
         if not log.fetch():
-            raise diverged(self, epoch, log.steps + 1)
+            raise diverged(self, finite.late(self), f'in epoch {epoch}, step {log.steps + 1}')
         if not self.parameters.are_finite():
-            raise diverged(self, epoch, log.steps)
+            raise diverged(self, finite.spoilt(self), f'after epoch {epoch}, step {log.steps}')
         return log.costs, log.accuracies
 
     def train_step(self, x, y):
-        """Forward, loss, backward, update on one batch of device arrays; returns loss and accuracy, device arrays."""
+        """Forward, loss, backward, update on one batch of device arrays; returns loss and accuracy, device arrays.
+
+        Raises TrainingError, before any parameter is moved, where the cost or a gradient is not finite.
+        """
+        averages = finite.averages(self)
         loss, output = self.compute_gradients(x, y)
+        loss = finite.checked(self, x, y, loss, averages)
         accuracy = self.eval_accuracy(x, y, output)
         self.apply_gradients()
         return loss, accuracy

@@ -10,28 +10,32 @@ A layer of type `conv` is three methods that stand next to each other: `alloc_co
 Shapes: pictures [n, h, w, c], kernels k [kh, kw, c, o] with c channels that go in and o that come out.
 """
 
+import math
 import re
 from itertools import pairwise
 
 from chapters.ch06_adam import AdamModel
-from chapters.config import Option, one_of, padding, positive_int, positive_pair
+from chapters.config import Option, flag, located, one_of, padding, positive_int, positive_pair
 from chapters.shared_steps import shared_steps
 from chapters.structure import first_learners, layers, learns, products_a_row
 from chapters.training import check_rows, enough_memory
 from mathlib import backend, team
 from mathlib.backend import to_device, to_host, xp
-from mathlib.columns import arranged
+from mathlib.columns import LEAST_ROWS, arranged
 from mathlib.conv import conv2d, conv2d_dw, conv2d_dx
 from mathlib.errors import ConfigError
 from mathlib.functions import ACTIVATIONS, activate, activate_grad
 from mathlib.linear import product
 from mathlib.planes import like
 from mathlib.pool import avg_pool, avg_pool_dx, check_windows, max_pool, max_pool_dx
+from mathlib.quoting import quoted
 from mathlib.windows import windows
 
 ACTFUNC = Option(one_of(*ACTIVATIONS), 'relu')
 STRIDE = Option(positive_pair, (1, 1))
 PADDING = Option(padding, 'SAME')
+# A convolution works on at least so many windows at once, if there are as many.
+AT_ONCE = LEAST_ROWS
 # A pooling layer whose ksize is left out has windows side by side: as large as its stride.
 POOLING = {'stride': STRIDE, 'ksize': Option(positive_pair, None), 'padding': PADDING}
 
@@ -64,7 +68,10 @@ class CnnBasicModel(AdamModel):
     }
 
     def __init__(self, name, dataset, hconfigs, show_maps=False):
-        self.show_maps = show_maps
+        try:
+            self.show_maps = flag(show_maps)
+        except ValueError as problem:
+            raise ConfigError(f'{name}: show_maps is {quoted(show_maps)}: {problem}') from None
         super().__init__(name, dataset, hconfigs)
 
     def init_parameters(self, hconfigs):
@@ -98,7 +105,11 @@ class CnnBasicModel(AdamModel):
 
     def alloc_layer_param(self, input_shape, hconfig):
         """A layer's parameters pm and its output shape; shapes are those of one row, without the batch."""
-        return self.layer_method('alloc', hconfig)(input_shape, hconfig)
+        with located(hconfig.path):
+            pm, output_shape = self.layer_method('alloc', hconfig)(input_shape, hconfig)
+            size = math.prod(output_shape) * backend.dtype.itemsize
+            self.room.take(size, f'what this layer makes of one row, {list(output_shape)},')
+        return pm, output_shape
 
     def forward_layer(self, x, hconfig, pm):
         """A layer's output y, and what its backward pass needs. hconfig: None for the output layer."""
@@ -266,6 +277,12 @@ class CnnBasicModel(AdamModel):
             places = self.place_windows(input_shape[:2], hconfig['ksize'] or hconfig['stride'], hconfig)
             if hconfig.type != 'conv':
                 check_windows(places)
+                return places
+            area = max(
+                math.prod(places.padded_sides), math.prod(places.ksize) * min(AT_ONCE, math.prod(places.output_sides))
+            )
+            size = area * input_shape[2] * backend.dtype.itemsize
+            self.room.check(size, f'windows of {list(places.ksize)} with padding {hconfig["padding"]!r}')
             return places
         except ConfigError as problem:
             raise ConfigError(f'{hconfig.path}: {problem}') from None

@@ -13,6 +13,7 @@ from mathlib import backend, rng
 from mathlib.backend import to_device, to_host, xp
 from mathlib.errors import ConfigError
 from mathlib.norm import batch_norm, batch_norm_dx, normalize
+from mathlib.quoting import quoted
 from mathlib.team import member
 
 # A weight this close to zero is as good as none.
@@ -54,12 +55,21 @@ class CnnRegModel(CnnBasicModel):
             try:
                 setattr(self, option, DECAY(value))
             except ValueError as problem:
-                raise ConfigError(f'{name}: {option} is {value!r}: {problem}') from None
+                raise ConfigError(f'{name}: {option} is {quoted(value)}: {problem}') from None
         super().__init__(name, dataset, hconfigs, show_maps)
 
-    def exec_all(self, epoch_count=10, batch_size=10, learning_rate=0.001, report=0, show_cnt=3, show_params=False):
+    def exec_all(
+        self,
+        epoch_count=10,
+        batch_size=10,
+        learning_rate=0.001,
+        report=0,
+        show_cnt=3,
+        show_params=False,
+        **checkpoints,
+    ):
         """As in chapter 5; show_params: whether to show at the end how the weights are distributed."""
-        history = super().exec_all(epoch_count, batch_size, learning_rate, report, show_cnt)
+        history = super().exec_all(epoch_count, batch_size, learning_rate, report, show_cnt, **checkpoints)
         if show_params:
             self.show_param_dist()
         return history
@@ -77,8 +87,12 @@ class CnnRegModel(CnnBasicModel):
         """As in chapter 7; in training, one key is drawn for all that layers draw at random in this step."""
         self.batch_rows = len(x)
         if self.is_training and self.random_layers:
-            self.random_key = rng.draw_key()
+            self.random_key = self.new_random_key()
         return super().forward_neuralnet(x)
+
+    def new_random_key(self):
+        """The key of all that layers draw in one step, from the book's stream."""
+        return rng.draw_key()
 
     def random_state(self):
         """What a layer that draws at random keeps: its number, from 0."""

@@ -18,6 +18,7 @@ from mathlib.branches import joined, summed, summed_tiled, untiled
 from mathlib.errors import ConfigError
 from mathlib.functions import activate, activate_grad
 from mathlib.pool import avg_pool, avg_pool_dx
+from mathlib.quoting import quoted
 
 # How large new weights are: from the book's standard deviation and the numbers of inputs and outputs of a unit.
 WEIGHT_STD = {
@@ -61,13 +62,17 @@ class CnnExtModel(CnnRegModel):
         exp_ratio=EXP_RATIO.default,
         epsilon=EPSILON.default,
     ):
-        checks = {'weight_init': one_of(*WEIGHT_STD), 'exp_ratio': EXP_RATIO.check, 'epsilon': EPSILON.check}
-        for option, value in (('weight_init', weight_init), ('exp_ratio', exp_ratio), ('epsilon', epsilon)):
+        checks = (
+            ('weight_init', weight_init, one_of(*WEIGHT_STD)),
+            ('exp_ratio', exp_ratio, EXP_RATIO.check),
+            ('epsilon', epsilon, EPSILON.check),
+            ('dump_structure', dump_structure, flag),
+        )
+        for option, value, check in checks:
             try:
-                setattr(self, option, checks[option](value))
+                setattr(self, option, check(value))
             except ValueError as problem:
-                raise ConfigError(f'{name}: {option} is {value!r}: {problem}') from None
-        self.dump_structure = dump_structure
+                raise ConfigError(f'{name}: {option} is {quoted(value)}: {problem}') from None
         super().__init__(name, dataset, hconfigs, show_maps, l2_decay, l1_decay)
         if dump_structure:
             print('\n'.join(dump_lines(self)))
@@ -105,7 +110,7 @@ class CnnExtModel(CnnRegModel):
             'parallel': Container('branch'),
             'serial': Container('layer'),
             'add': Container('branch'),
-            'loop': Container('layer', most=1),
+            'loop': Container('layer', most=1, turns='repeat'),
             'custom': Container(
                 'layer', 1, lambda options, path: expand(self.macros, options['name'], options['args'], path)
             ),

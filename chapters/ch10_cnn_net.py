@@ -13,6 +13,7 @@ from chapters.ch09_cnn_ext import CnnExtModel
 from chapters.config import Container, Layer, Option, flag, letters, number, one_of, positive_int
 from chapters.frozen import Frozen
 from chapters.side_heads import SideHeads
+from chapters.structure import learns
 from mathlib import lrn
 from mathlib.backend import xp
 from mathlib.branches import joined
@@ -25,6 +26,7 @@ from mathlib.norm import as_factor_and_term
 from mathlib.optimizers import Adam, clip_gradients, optimizer
 from mathlib.planes import like
 from mathlib.pool import avg_pool, avg_pool_dx
+from mathlib.quoting import quoted
 from mathlib.windows import windows
 
 RESCALE = one_of(True, False, 'shift')
@@ -60,9 +62,10 @@ class CnnNetModel(SideHeads, Frozen, CnnExtModel):
         'batch_normal': NORM,
         'lrn': {
             'size': Option(positive_int, 5),
-            'alpha': Option(number(least=0), 1e-4),
-            'beta': Option(number(above=0), 0.75),
-            'k': Option(number(above=0), 2.0),
+            # With these bounds (k + alpha * sum)^beta stays a float32 number.
+            'alpha': Option(number(least=0, most=1000), 1e-4),
+            'beta': Option(number(above=0, most=4), 0.75),
+            'k': Option(number(least=0.001, most=1000), 2.0),
         },
         'global_avg': {},
         'activate': {'actfunc': ACTFUNC},
@@ -104,7 +107,7 @@ class CnnNetModel(SideHeads, Frozen, CnnExtModel):
             try:
                 setattr(self, option, check(value))
             except ValueError as problem:
-                raise ConfigError(f'{name}: {option} is {value!r}: {problem}') from None
+                raise ConfigError(f'{name}: {option} is {quoted(value)}: {problem}') from None
         if label_smoothing and getattr(dataset, 'mode', None) != 'select':
             raise ConfigError(f'{name}: label_smoothing needs a dataset with one answer out of many (select)')
         super().__init__(
@@ -231,7 +234,8 @@ class CnnNetModel(SideHeads, Frozen, CnnExtModel):
             self.update_param(pm, 'k', xp.concatenate(G_ks, axis=-1))
             if 'b' in pm:
                 self.update_param(pm, 'b', xp.concatenate(G_bs))
-        if self.is_first(pm):
+        # A normalisation before the convolution may learn too, even if nothing before this layer does.
+        if self.is_first(pm) and not (actions_before(pm) and learns(pm.get('bn', {}))):
             return None
         G_xs = [conv2d_dx(G[..., part], pm['k'][..., part], places) for part in own]
         return G_xs[0] if len(G_xs) == 1 else joined(G_xs)
@@ -280,7 +284,9 @@ class CnnNetModel(SideHeads, Frozen, CnnExtModel):
 
     def forward_lrn_layer(self, x, hconfig, pm):
         """Local response normalisation: each number divided by what its neighbours in other channels amount to."""
-        return lrn.lrn(x, hconfig['size'], hconfig['alpha'], hconfig['beta'], hconfig['k'])
+        # Of all the channels around one there are no more than twice as many as there are.
+        size = min(hconfig['size'], 2 * x.shape[3] + 1)
+        return lrn.lrn(x, size, hconfig['alpha'], hconfig['beta'], hconfig['k'])
 
     def backprop_lrn_layer(self, G_y, hconfig, pm, aux):
         """The same way back."""
@@ -356,6 +362,11 @@ class CnnNetModel(SideHeads, Frozen, CnnExtModel):
         if self.clip_norm is not None:
             clip_gradients(self.parameters, self.clip_norm)
         super().apply_gradients()
+
+
+def actions_before(pm):
+    """The actions of a conv layer that come before the convolution itself."""
+    return pm['state']['actions'].partition('L')[0]
 
 
 def _around(padding):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from chapters.nets.catalogue import NETWORKS
 from chapters.training import check_count
+from chapters.weights import check_model
 from data import DataError
 from data.pictures import PREPARE, open_picture, prepare
 from data.show import figure_labels, show_figure
@@ -36,6 +37,7 @@ def classify(model, pictures, top=TOP, names=None, how=None):
     model that is not of the catalogue, 'plain'. Raises ConfigError for a model or settings that do not fit, DataError
     for what is no picture.
     """
+    check_model(model, ConfigError)
     if model.dataset.mode != 'select':
         raise ConfigError(f'{model.name}: expected a model that chooses one answer (select), not {model.dataset.mode}')
     names = model.dataset.answer_names() if names is None else list(names)

@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from chapters import errata
-from chapters.ch05_mlp_model import MlpModel
+from chapters.ch05_mlp_model import MlpModel, Model
 from chapters.ch06_adam import AdamModel
 from chapters.ch07_cnn_basic import CnnBasicModel
 from chapters.ch08_cnn_reg import CnnRegModel
@@ -14,6 +14,7 @@ from chapters.ch09_cnn_ext import CnnExtModel
 from chapters.ch10_cnn_net import CnnNetModel
 from chapters.weightfiles import WeightsError
 from data import Dataset, DummyDataset
+from data.errors import shortened
 from data.office31 import DualSelectDataset
 from mathlib import rng
 
@@ -21,7 +22,11 @@ VERSION = 1
 # What a description must hold, and of which type.
 PARTS = {'class': str, 'name': str, 'hconfigs': list, 'options': dict, 'settings': dict, 'dataset': dict}
 STAIRCASE = (MlpModel, AdamModel, CnnBasicModel, CnnRegModel, CnnExtModel, CnnNetModel)
-CLASSES = {one.__name__: one for one in (*STAIRCASE, *vars(errata).values()) if inspect.isclass(one)}
+CLASSES = {
+    one.__name__: one
+    for one in (*STAIRCASE, *vars(errata).values())
+    if inspect.isclass(one) and issubclass(one, MlpModel)
+}
 # Arguments of a model that are written down elsewhere, or that only print.
 APART = ('self', 'name', 'dataset', 'hconfigs', 'dump_structure')
 # What a training or a classification asks of a model beside its arguments, as far as it can be written down.
@@ -78,16 +83,33 @@ def read_description(where, text):
         raise WeightsError(f'{where}: the description of the model is damaged ({problem})') from None
     version = described.get('version') if isinstance(described, dict) else None
     if version != VERSION:
-        raise WeightsError(f'{where} has the format {version!r}, but this version of the book reads {VERSION}')
+        raise WeightsError(
+            f'{where} has the format {shortened(repr(version))}, but this version of the book reads {VERSION}'
+        )
     for part, kind in PARTS.items():
         if not isinstance(described.get(part), kind):
             raise WeightsError(f'{where}: the description of the model has no sound {part!r}')
     return described
 
 
-def find_class(where, name):
-    """The class of this book that has the name."""
+def find_class(where, described, given):
+    """The class to make a model with: the one given, if it takes what was saved, or the class of this book that has the
+    name."""
+    name = described['class']
+    if given is not None:
+        if not (inspect.isclass(given) and issubclass(given, Model)):
+            raise WeightsError(
+                f'{where}: model_class is {given!r}: expected a class such as {name}, or None for the class that was '
+                f'saved; a dataset is given as load(path, dataset=...)'
+            )
+        if strange := [option for option in described['options'] if option not in _arguments(given)]:
+            raise WeightsError(
+                f'{where} was saved from a {name}; no {given.__name__} can be made of it, which knows no '
+                f'{shortened(", ".join(strange))}: leave model_class out, or give {name}'
+            )
+        return given
     if name not in CLASSES:
+        name = shortened(name)
         raise WeightsError(
             f'{where} was saved from a {name}, which is no class of this book: name the class itself, '
             f'load(path, model_class={name})'
@@ -115,7 +137,9 @@ def find_dataset(where, saved, given):
             dataset = DummyDataset(saved['name'], saved['mode'], *shapes)
     # What stands in a file may be anything.
     except Exception as problem:
-        raise WeightsError(f'{where}: its dataset is {saved!r} ({type(problem).__name__}: {problem})') from problem
+        raise WeightsError(
+            f'{where}: its dataset is {shortened(saved)} ({type(problem).__name__}: {problem})'
+        ) from problem
     dataset.target_names = saved.get('target_names')
     return dataset
 
@@ -132,9 +156,9 @@ def made(where, model_class, described, dataset):
         vars(model).pop('alloc_param_pair', None)
     # The class may be a reader's, and the arguments come from a file: anything may go wrong, and means the same.
     except Exception as problem:
-        name = getattr(model_class, '__name__', repr(model_class))
+        name, said = getattr(model_class, '__name__', repr(model_class)), shortened(problem, 2000)
         raise WeightsError(
-            f'{where}: no {name} can be made of what the file says ({type(problem).__name__}: {problem})'
+            f'{where}: no {name} can be made of what the file says ({type(problem).__name__}: {said})'
         ) from problem
     finally:
         rng.set_state(state)

@@ -12,7 +12,9 @@ from matplotlib.patches import FancyBboxPatch
 
 from chapters.diagram_layout import FONT, Frame, Plain, Side, Split, arranged, in_line
 from chapters.structure import parts
+from chapters.weights import check_model
 from data.show import figure_labels
+from mathlib.errors import ConfigError
 
 # Fills that stay apart for readers who do not see all colours, and in grey (the hues of Okabe and Ito, lightened).
 FILLS = {'conv': '#A9D3F0', 'max': '#F9D58C', 'avg': '#FBE6B8', 'full': '#DDB3CC', 'other': '#E4E4E4'}
@@ -27,8 +29,10 @@ def plot_structure(model, fold=True):
     """Draw the network of a model; returns the matplotlib figure.
 
     fold: draw equal blocks that follow one another (the turns of a loop, mostly) once, with their number. False: draw
-    every layer of the network. Very tall networks go on in columns side by side.
+    every layer of the network. Very tall networks go on in columns side by side. Raises ConfigError for what is no
+    model.
     """
+    check_model(model, ConfigError)
     labels, font = figure_labels('input', also='×' + ''.join(_names(model.structure)))
     blocks = [Plain(labels['input'], 'input', _shape(model.structure[0].input_shape))]
     blocks += [_block(placed, fold) for placed in _network(model.structure[:-1])]

@@ -66,8 +66,9 @@ class Frozen:
         if inside is not None:
             return last
         raise ConfigError(
-            f'{self.name}: there is no layer {up_to!r} to freeze up to: expected a number from 0 to {len(numbered)}, '
-            f'as in the structure dump, or a path such as {numbered[0][1].layer.path!r}'
+            f'{self.name}: there is no layer {up_to!r} to freeze up to: the structure dump counts them from 1 to '
+            f'{len(numbered)}; expected such a number, 0 to let all learn, or a path such as '
+            f'{numbered[0][1].layer.path!r}'
         )
 
     def is_frozen(self, pm):

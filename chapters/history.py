@@ -1,6 +1,7 @@
 """What a training recorded: cost and accuracies epoch by epoch, and the test accuracy at the end."""
 
 import math
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,8 @@ from mathlib.backend import xp
 
 # How many steps' results are fetched at once. NumPy has them at hand; a GPU would have to stop and wait.
 FETCH_EVERY = 1 if backend.name == 'numpy' else 100
+# The clocks of a training.
+CLOCKS = ('start', 'last', 'began')
 
 
 @dataclass
@@ -84,9 +87,9 @@ class History:
 class StepLog:
     """Costs and accuracies of the steps of one epoch, fetched from the device a few at a time."""
 
-    def __init__(self):
-        self.costs = []
-        self.accuracies = []
+    def __init__(self, costs=(), accuracies=()):
+        self.costs = list(costs)
+        self.accuracies = list(accuracies)
         self._waiting = []
 
     def add(self, cost, accuracy):
@@ -111,6 +114,50 @@ class StepLog:
     def steps(self):
         """How many steps with a finite cost have been fetched."""
         return len(self.costs)
+
+
+class Standing:
+    """Where a training stands: what a checkpoint must know beside the model, its history and its data.
+
+    epoch: the one to do next, from 1. step: how many of its steps are done; 0 without checkpoints. log: the StepLog of
+    these. start, last, began: the times (monotonic, in seconds) at which the training, the wait for the next line of
+    its report, and this epoch began. checkpoints: what saves the training, None for nothing.
+    """
+
+    def __init__(self, checkpoints=None):
+        self.checkpoints = checkpoints
+        self.epoch, self.step = 1, 0
+        self.log = StepLog()
+        self.start = self.last = self.began = time.monotonic()
+
+    def begin_epoch(self):
+        """Start the epoch's clock, unless a part of the epoch is done."""
+        if self.step == 0:
+            self.began = time.monotonic()
+
+    def end_step(self, step):
+        """So many steps of the epoch are done."""
+        if self.checkpoints is not None:
+            self.step = step
+            self.checkpoints.end_step()
+
+    def end_epoch(self):
+        """The epoch is done, and reported."""
+        self.epoch += 1
+        if self.checkpoints is not None:
+            self.checkpoints.end_epoch()
+
+    def seconds(self):
+        """How long ago start, last and began were, by name."""
+        now = time.monotonic()
+        return {name: now - getattr(self, name) for name in CLOCKS}
+
+    def go_on(self, epoch, step, log, seconds):
+        """Stand where another process stood; seconds: what `seconds` gave there."""
+        self.epoch, self.step, self.log = epoch, step, log
+        now = time.monotonic()
+        for name in CLOCKS:
+            setattr(self, name, now - seconds[name])
 
 
 def to_numbers(accuracy):

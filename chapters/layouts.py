@@ -7,6 +7,7 @@ Libraries call the same arrays by other names and keep their axes in another ord
 ============  ======================  ===================================  ==========================
 kernel        k [kh, kw, c, o]        weight [o, c, kh, kw]                kernel [kh, kw, c, o]
 full layer    w [inputs, width]       weight [width, inputs]               kernel [inputs, width]
+                                      or [width, c, h, w]
 after maps    inputs in order h, w, c inputs in order c, h, w              inputs in order h, w, c
 bias          b                       bias                                 bias
 batch norm    scale, shift            weight, bias                         gamma, beta
@@ -147,8 +148,9 @@ def arranged(array, slot, layout):
     """A published array in our order of axes."""
     if layout == 'keras' or slot.role != 'kernel':
         return array
-    if array.ndim == 4:
+    if slot.array.ndim == 4:
         return array.transpose(2, 3, 1, 0)
+    array = array.reshape(len(array), -1)
     if len(slot.places) == 3:
         height, width, channels = slot.places
         array = array.reshape(-1, channels, height, width).transpose(2, 3, 1, 0)
@@ -162,3 +164,13 @@ def expected(slot, layout):
     if layout == 'keras' or slot.role != 'kernel':
         return shape
     return (shape[3], shape[2], *shape[:2]) if len(shape) == 4 else shape[::-1]
+
+
+def fits(shape, slot, layout):
+    """Whether an array of this shape can be what the slot takes: of the shape expected or, for a full layer of the
+    layout 'torchvision', [width, c, h, w], a convolution over the whole of its maps."""
+    whole = None
+    if layout == 'torchvision' and slot.role == 'kernel' and len(slot.places) in (1, 3):
+        *sides, channels = slot.places
+        whole = (slot.array.shape[-1], channels, *(sides or (1, 1)))
+    return shape in (expected(slot, layout), whole)

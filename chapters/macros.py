@@ -5,22 +5,25 @@ value that `args` gives for '#chn' comes in when the macro is used; '##chn' stan
 may use other macros. What was registered is never changed: every use gets a copy.
 """
 
-import copy
-
+from chapters.config import check_extent
 from mathlib.choices import nearest
 from mathlib.errors import ConfigError
+from mathlib.quoting import quoted
 
 
 def check_macro(name, config):
     """A copy of a macro's configuration to keep. Raises ConfigError for what cannot be a name or a configuration."""
     if not isinstance(name, str) or not name or ' > ' in name:
-        raise ConfigError(f"the name of a macro is {name!r}: expected a word, without the ' > ' of a layer's path")
+        raise ConfigError(
+            f"the name of a macro is {quoted(name)}: expected a word, without the ' > ' of a layer's path"
+        )
     if not isinstance(config, (list, tuple)) or not config or not isinstance(config[0], str):
         raise ConfigError(
-            f"macro {name!r} is {config!r}: expected the configuration of one layer, such as ['conv', {{...}}]; "
+            f"macro {name!r} is {quoted(config)}: expected the configuration of one layer, such as ['conv', {{...}}]; "
             f"several layers, one after the other, stand in ['serial', [...], [...]]"
         )
-    return copy.deepcopy(config)
+    check_extent(config, f'macro {name!r}')
+    return _copied(config)
 
 
 def expand(macros, name, args, path):
@@ -45,7 +48,10 @@ def expand(macros, name, args, path):
     if unused := sorted(args.keys() - wanted):
         asks = f'it takes {", ".join(sorted(wanted))}' if wanted else 'it takes none'
         raise ConfigError(f'{path}: the macro {name!r} has no use for {", ".join(unused)}: {asks}')
-    return _filled(macros[name], args)
+    filled = _filled(macros[name], args)
+    # Macros in macros that hand more and more on to each other would grow beyond all bounds.
+    check_extent(filled, path)
+    return filled
 
 
 def check_args(value):
@@ -85,5 +91,14 @@ def _filled(term, args):
     if isinstance(term, (list, tuple)):
         return [_filled(value, args) for value in term]
     if _is_argument(term):
-        return copy.deepcopy(args[term])
+        return _copied(args[term])
     return term[1:] if isinstance(term, str) and term.startswith('##') else term
+
+
+def _copied(term):
+    """A copy of a configuration, what is no list, tuple or dict being the same in both."""
+    if isinstance(term, dict):
+        return {key: _copied(value) for key, value in term.items()}
+    if isinstance(term, (list, tuple)):
+        return type(term)(map(_copied, term)) if type(term) in (list, tuple) else list(map(_copied, term))
+    return term

@@ -6,17 +6,13 @@ trunk = pretrained('squeezenet_features')     what a million photos taught, with
 from chapters.nets.catalogue import find, make
 from chapters.published import import_weights
 from data import location
+from data.fetch.weights import FILE, WEIGHTS
 from mathlib.errors import ConfigError
 
-# {network: (folder under weights/, file)}; the folders are those of `python -m data fetch weights`, but for the last
-# three, which are files that their authors publish on GitHub. AlexNet, VGG-16 and GoogLeNet need files with PyTorch's
-# names: those that fetch brings have others for some layers (`renamed` in data/fetch/weights.py), and are refused.
+# {network: (folder under weights/, file)}: what `python -m data fetch weights` brings, and three files that their
+# authors publish on GitHub.
 FILES = {
-    'alexnet_owt': ('alexnet', 'model.safetensors'),
-    'vgg_16': ('vgg16', 'model.safetensors'),
-    'googlenet_bn': ('googlenet', 'model.safetensors'),
-    'inception_v3_bn': ('inception_v3', 'model.safetensors'),
-    **{f'resnet_{depth}': (f'resnet{depth}', 'model.safetensors') for depth in (18, 34, 50, 101, 152)},
+    **{published.network: (folder, FILE) for folder, published in WEIGHTS.items()},
     'squeezenet': ('squeezenet10_imagenet', 'squeezenet_v1.0.npz'),
     'squeezenet_features': ('squeezenet10_imagenet', 'squeezenet_v1.0.npz'),
     'resnet_8': ('resnet8_cifar10_mlperf_tiny', 'resnet8.npz'),
@@ -29,6 +25,7 @@ ARGS = {'inception_v3_bn': {'#rescale': True, '#outside': True}}
 def pretrained(name):
     """A CnnNetModel of the catalogue, with the shapes of its paper and its published weights.
 
+    Its attribute `prepare` says how its pictures are made ready, see data.pictures.
     Raises ConfigError for a network without such weights, DataError where they are not on this machine, and
     WeightsError for a file that does not fit.
     """

@@ -1,38 +1,24 @@
 """Weights that others have published, put into a model of ours: `import_weights`.
 
 An import is whole or does not happen: what the file lacks, and what it has and the model lacks, is an error. What
-published weights look like stands in chapters/layouts.py.
+published weights look like stands in chapters/layouts.py, what is told of those that do not fit in
+chapters/misfits.py.
 """
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from chapters.layouts import LAYOUTS, arranged, expected, find_slots, index, look_of, speaks
+from chapters.layouts import LAYOUTS, arranged, find_slots, index, look_of
+from chapters.misfits import OTHER_NAMES, misfits, networks_called_so
 from chapters.nets.catalogue import NETWORKS
-from chapters.weightfiles import FLOATS, WeightsError, listed, opened, read_names
-from chapters.weights import check_model, write
+from chapters.weightfiles import WeightsError, listed, opened, read_names
+from chapters.weights import check_model, restart, write
 from data import DummyDataset
 
 # How many batches a library has seen: of no use to a model with a fixed exp_ratio.
 COUNTER = 'num_batches_tracked'
 # The names of the answers, where they lie beside the weights.
 NAMES = 'synset_words.txt'
-# role: (where the model has it and the file has not, the other way round)
-ADVICE = {
-    'bias': (
-        "the model has biases, the file none: make the convolutions with 'bias': False",
-        "the file has biases, the model none: make the convolutions with 'bias': True",
-    ),
-    'scale': (
-        "the model has batch-norm scales, the file none: make it with 'rescale': 'shift'",
-        "the file has batch-norm scales, the model none: make it with 'rescale': True",
-    ),
-    'shift': (
-        "the model has batch-norm shifts, the file none: make it with 'rescale': False",
-        "the file has batch-norm shifts, the model none: make it with 'rescale': True",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -71,13 +57,16 @@ def import_weights(model, source, layout=None, names=None, ignore=()):
     a list of (name of the kernel and bias, name of the batch normalisation or None), one pair for each layer that has
     parameters, in the order of chapters.structure.layers; (None, None) for a layer that keeps its own. Left out, the
     names of the network in chapters.nets.catalogue that the model is called after, and `model.prepare` is then how that
-    network's pictures are made ready. ignore: beginnings of names in the source that are to be left out.
+    network's pictures are made ready; the names in the files that `python -m data fetch weights` brings are then known
+    too. ignore: beginnings of names in the source that are to be left out. A full layer may be a convolution over the
+    whole of its maps there.
 
     Where a file synset_words.txt lies beside the source, with as many lines as a DummyDataset has answers, these are
     the names of the answers.
 
     Every array must be there, in the right shape and finite, and none may be left over, but for what `ignore` names:
-    otherwise a WeightsError lists what does not fit, and the model is as it was.
+    otherwise a WeightsError says what does not fit, and the model is as it was. The optimiser starts anew: its running
+    means were those of other numbers.
     """
     check_model(model)
     if layout not in (None, *LAYOUTS):
@@ -85,26 +74,32 @@ def import_weights(model, source, layout=None, names=None, ignore=()):
     ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     with opened(source) as arrays:
         layout = layout or look_of(arrays.arrays)
-        slots = find_slots(model, _names(model, layout) if names is None else list(names))
+        slots = find_slots(model, _names(model, layout, arrays) if names is None else list(names))
         places = index(arrays.arrays)
+        words = LAYOUTS[layout]
+        other = OTHER_NAMES.get(model.name, {}) if names is None else {}
         used = {
-            slot: places.get((slot.prefix, LAYOUTS[layout][slot.role])) for slot in slots if slot.prefix is not None
+            slot: places.get((slot.prefix, words[slot.role])) or places.get((other.get(slot.prefix), words[slot.role]))
+            for slot in slots
+            if slot.prefix is not None
         }
         taken = set(used.values())
         rest = [name for name in arrays.arrays if name not in taken]
         ignored = [name for name in rest if name.endswith(COUNTER) or name.startswith(ignore)]
         over = [name for name in rest if name not in ignored]
-        if problems := _problems(arrays, used, over, layout):
+        if problems := misfits(model, arrays, used, over, layout):
             raise WeightsError(
                 f'{arrays.where} does not fit {model.name}, which is as it was:\n  ' + '\n  '.join(problems)
             )
         answers = _answers(model.dataset, source)
         values = {slot.name: arranged(arrays.read(name), slot, layout) for slot, name in used.items()}
         write(arrays.where, values, {slot.name: slot.array for slot in used})
+        restart(model)
         rows = tuple((slot.ours, name, arrays.shape(name)) for slot, name in used.items())
     kept = tuple(slot.ours for slot in slots if slot.prefix is None)
     if names is None:
-        model.prepare = NETWORKS[model.name].prepare
+        network = NETWORKS[model.name]
+        model.prepare = (network.keras_prepare if layout == 'keras' else None) or network.prepare
     if not kept:  # otherwise an output layer that has learned nothing yet would give these answers
         model.dataset.target_names = answers
     return Report(arrays.where, model.name, rows, kept, tuple(ignored))
@@ -120,7 +115,7 @@ def _answers(dataset, source):
     return dataset.target_names
 
 
-def _names(model, layout):
+def _names(model, layout, arrays):
     """The catalogue's names of the network that a model is called after."""
     network = NETWORKS.get(model.name)
     if network is None:
@@ -132,51 +127,7 @@ def _names(model, layout):
     if given[layout] is None:
         other = [repr(known) for known, function in given.items() if function is not None]
         hint = f'it knows layout={" and ".join(other)}' if other else 'give them, names=[...]'
+        known = networks_called_so(arrays.arrays, layout)
+        hint += f'; the names in {arrays.where} are those of {" or ".join(known)}' if known else ''
         raise WeightsError(f'the catalogue has no names of {model.name} in the layout {layout!r}: {hint}')
     return list(given[layout]())
-
-
-def _problems(arrays, used, over, layout):
-    """Everything that keeps the source from fitting, a line each."""
-    words = LAYOUTS[layout]
-    missing = [slot for slot, name in used.items() if name is None]
-    lines = [f'it has no {slot.prefix}.{words[slot.role]} for {slot.ours} {list(slot.array.shape)}' for slot in missing]
-    for slot, name in used.items():
-        if name is None:
-            continue
-        shape, kind = arrays.arrays[name]
-        if kind not in FLOATS:
-            lines.append(f'{name} is of type {kind}: expected {", ".join(FLOATS)}')
-        if shape != expected(slot, layout):
-            lines.append(f'{name} is {list(shape)}, but {slot.ours} takes {list(expected(slot, layout))}')
-    lines = [listed(lines, '\n  ')] if lines else []
-    if over:
-        lines.append(
-            f'it has {len(over)} arrays that the model has no place for: {listed(over)}; if they are not wanted, name '
-            f'their beginnings in ignore=[...]'
-        )
-    return lines + _advice(used, missing, over, layout) if lines else []
-
-
-def _advice(used, missing, over, layout):
-    """What may be the reason, a line each."""
-    if missing and (others := [other for other in LAYOUTS if other != layout and speaks(other, over)]):
-        return [f'its names look like those of layout={other!r}' for other in others]
-    words = LAYOUTS[layout]
-    norms = {slot.prefix for slot in used if slot.role in ('mavg', 'mvar')}
-    lines = []
-    for role, (ours, theirs) in ADVICE.items():
-        in_norm = role != 'bias'
-        prefixes = {slot.prefix for slot in used if (slot.prefix in norms) == in_norm}
-        mine = {slot.prefix for slot in used if slot.role == role}
-        left = {f'{prefix}{mark}{words[role]}' for prefix in prefixes - mine for mark in './'}
-        if mine and mine <= {slot.prefix for slot in missing if slot.role == role} and len(missing) < len(used):
-            lines.append(ours)
-        if left & set(over):
-            lines.append(theirs)
-    if missing:
-        word = words[missing[0].role]
-        wanted = f'{missing[0].prefix}.{word}'
-        alike = [name for name in over if name.endswith(word)]
-        lines += [f'instead of {wanted}, is it {near}?' for near in difflib.get_close_matches(wanted, alike, 1, 0.7)]
-    return lines

@@ -4,45 +4,54 @@ import dataclasses
 import datetime
 import json
 import os
+import signal
 import tempfile
 import time
 from pathlib import Path
 
 from chapters.history import History
+from chapters.records import check
 from mathlib import backend, runtime, settings
 from mathlib.errors import BookError, TrainingError
 
 STORED = settings.ROOT / 'book' / 'results'
 OWN = settings.ROOT / 'results'
-INTERRUPTED = 'interrupted'
-
-# What a report needs of a record beside the history.
-KEYS = {'experiment', 'configuration', 'dataset', 'seed', 'changes', 'published', 'stopped', 'seconds', 'backend'}
+# What a record says of a run that was broken off from outside, and the exit status of the command.
+INTERRUPTED, TERMINATED = 'interrupted', 'terminated'
+STATUSES = {INTERRUPTED: 130, TERMINATED: 143}
+# In the folder of a run's checkpoints: what the run was.
+ABOUT = 'run.json'
 
 
 class RunError(BookError):
     """A run's record cannot be written or read."""
 
 
-def run_experiment(experiment, dataset, seed, after=(), changes=()):
+def run_experiment(experiment, dataset, seed, after=(), changes=(), **checkpoints):
     """Train and test one experiment; returns its record, a dict that JSON can hold, and the model.
 
     experiment: an Experiment, with the settings to use. dataset: its data set. seed: of the random numbers, for the
     record. after: names of the experiments that used the same stream of random numbers before. changes: names of the
-    settings that are not the book's. A training that breaks off (the cost is no longer finite, or Ctrl-C) leaves a
-    record with 'stopped' and the epochs until then.
+    settings that are not the book's. checkpoints: what `train` is told of them: checkpoint, every, resume. A training
+    that breaks off (the cost is no longer finite, or Ctrl-C) leaves a record with 'stopped' and the epochs until then.
     """
     model = experiment.model_class(experiment.model_name, dataset, experiment.hconfigs, **experiment.model_args)
     for attribute, value in experiment.attributes.items():
         setattr(model, attribute, value)
     start, stopped = time.monotonic(), None
     try:
-        model.train(experiment.epoch_count, experiment.batch_size, experiment.learning_rate, experiment.report)
+        told = experiment.epoch_count, experiment.batch_size, experiment.learning_rate, experiment.report
+        model.train(*told, **checkpoints)
         seconds = time.monotonic() - start
         model.test()
     except (TrainingError, KeyboardInterrupt) as problem:
         seconds = time.monotonic() - start
-        stopped = str(problem) if isinstance(problem, TrainingError) else INTERRUPTED
+        stopped = str(problem)
+        if isinstance(problem, KeyboardInterrupt):
+            stopped = TERMINATED if getattr(problem, 'signal', None) == signal.SIGTERM else INTERRUPTED
+    if checkpoints.get('resume') and model.history:
+        # What was trained before this process counts as well.
+        seconds = max(seconds, sum(epoch.seconds for epoch in model.history.epochs))
     peak = runtime.peak_memory_mb()
     record = {
         'experiment': experiment.name,
@@ -67,6 +76,27 @@ def run_experiment(experiment, dataset, seed, after=(), changes=()):
         'finished': datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC'),
     }
     return record, model
+
+
+def prepare_checkpoints(folder, seed, after):
+    """Make the folder for a run's checkpoints, or see that it is of the same run; returns the Path.
+
+    What a run does depends on the stream of random numbers, so on its seed and on what used it before: `after`, a list
+    of names. Raises RunError.
+    """
+    folder = prepare(folder, 'checkpoint')
+    path, about = folder / ABOUT, {'seed': seed, 'after': list(after)}
+    if not path.exists():
+        _write(path, json.dumps(about))
+        return folder
+    try:
+        found = json.loads(path.read_text(encoding='utf-8'))
+        unlike = [f'{name}: {found[name]} there, {value} here' for name, value in about.items() if found[name] != value]
+    except (OSError, ValueError, LookupError, TypeError) as problem:
+        raise RunError(f'{path} does not say what the run was ({problem}): take another folder') from None
+    if unlike:
+        raise RunError(f'{folder} holds the checkpoints of another run: {"; ".join(unlike)}')
+    return folder
 
 
 def describe_dataset(dataset):
@@ -115,14 +145,22 @@ def prepare(folder, option='results'):
 def save(record, folder):
     """Write a record into the folder, whole or not at all; returns the path."""
     path = Path(folder) / file_name(record)
-    text = json.dumps(record, indent=1, ensure_ascii=False) + '\n'
+    _write(path, json.dumps(record, indent=1, ensure_ascii=False) + '\n')
+    return path
+
+
+def forget_stopped(record, folder):
+    """Remove the record of the time when this run had broken off: it went on, and this record holds all of it."""
+    (Path(folder) / file_name({**record, 'stopped': INTERRUPTED})).unlink(missing_ok=True)
+
+
+def _write(path, text):
     try:
         part = path.with_suffix(f'.{os.getpid()}.part')
         part.write_text(text, encoding='utf-8')
         part.replace(path)
     except OSError as problem:
-        raise RunError(f'the record {path} cannot be written: {problem}. It would have been:\n{text}') from None
-    return path
+        raise RunError(f'{path} cannot be written: {problem}. It would have been:\n{text}') from None
 
 
 def load(folder):
@@ -134,10 +172,9 @@ def load(folder):
     for path in sorted(Path(folder).glob('ch*.json')):
         try:
             record = json.loads(path.read_text(encoding='utf-8'))
+            check(record)
             History.from_dict(record['history'])
-            if missing := KEYS - record.keys():
-                raise KeyError(', '.join(sorted(missing)))
-        except (OSError, ValueError, KeyError, TypeError) as problem:
+        except (OSError, ValueError, TypeError, RecursionError) as problem:
             raise RunError(
                 f'{path} is not a record of a run ({type(problem).__name__}: {problem}): remove it'
             ) from None

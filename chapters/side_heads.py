@@ -7,12 +7,9 @@ told what to do by a short way too. In a test the side heads are not computed.
 
 from chapters.ch07_cnn_basic import CnnBasicModel
 from chapters.config import Layer
-from chapters.structure import learns
+from chapters.structure import SIDE_BY_SIDE, learns
 from mathlib.backend import xp
 from mathlib.team import member
-
-# Layers that may hold a side head, and go through what they hold one by one.
-LINES = ('auxiliary', 'serial', 'custom', 'loop')
 
 
 class SideHeads:
@@ -48,8 +45,12 @@ class SideHeads:
 
     def backprop_layer(self, G_y, hconfig, pm, aux):
         """As in chapter 7; a side head learns even where nothing comes back on the main line."""
-        if G_y is None and hconfig is not None and hconfig.type in LINES and learns(pm) and not self.is_frozen(pm):
-            return self.layer_method('backprop', hconfig)(None, hconfig, pm, aux)
+        if G_y is None and hconfig is not None and hconfig.children and learns(pm) and not self.is_frozen(pm):
+            if hconfig.type not in SIDE_BY_SIDE:
+                return self.layer_method('backprop', hconfig)(None, hconfig, pm, aux)
+            for branch in zip(hconfig.children, pm['pms'], aux[0], strict=True):
+                self.backprop_layer(None, *branch)
+            return None
         return super().backprop_layer(G_y, hconfig, pm, aux)
 
     def forward_neuralnet(self, x):

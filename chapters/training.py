@@ -55,13 +55,20 @@ def check_rows(model, x):
     raise ConfigError(f'{model.name}: {first} takes a batch [{batch}], but what came is {list(x.shape)}{hint}')
 
 
-def diverged(model, epoch, step):
-    """The TrainingError for a cost that is no longer a finite number; it carries the history up to this epoch."""
-    return TrainingError(
-        f'{model.name}: the cost is no longer a finite number in epoch {epoch}, step {step}. The training stopped '
-        f'there; {_kept(model)}, but the parameters are spoilt. '
+def diverged(model, finding, when='in this step'):
+    """The TrainingError for a number that is not finite; it carries the history up to this epoch.
+
+    finding: a chapters.finite.Finding. when: such as 'in epoch 1, step 3', both counted from 1.
+    """
+    parameters = 'but the parameters are spoilt' if finding.moved else 'and the parameters are those before this step'
+    kept = f'{_kept(model)}, ' if model.history is not None else ''
+    advice = finding.remedy or (
         f'The usual cause is a learning rate too high for this data: it was {model.learning_rate:g}, try '
-        f'{model.learning_rate / 10:g}; inputs with very large values call for a lower one still.',
+        f'{model.learning_rate / 10:g}; inputs with very large values call for a lower one still.'
+    )
+    return TrainingError(
+        f'{model.name}: {finding.what} is no longer a finite number {when}: {finding.where}. The training stopped '
+        f'there; {kept}{parameters}. {advice}',
         history=model.history,
     )
 

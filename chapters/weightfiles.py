@@ -6,7 +6,10 @@ names it.
 """
 
 import contextlib
+import lzma
 import re
+import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,12 +17,15 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from data.errors import shortened
 from mathlib.backend import to_host, xp
 from mathlib.errors import BookError
 
 FLOATS = ('float16', 'float32', 'float64')
-# What a safetensors header calls them; other types are not read.
-SAFETENSORS_TYPES = {'F16': 'float16', 'F32': 'float32', 'F64': 'float64', 'BF16': 'bfloat16'}
+# What a safetensors header calls these and others.
+SAFETENSORS_TYPES = {'F16': 'float16', 'F32': 'float32', 'F64': 'float64', 'BF16': 'bfloat16', 'BOOL': 'bool'} | {
+    f'{letter}{bits}': f'{kind}{bits}' for letter, kind in (('I', 'int'), ('U', 'uint')) for bits in (8, 16, 32, 64)
+}
 # How many names an error lists before it only counts the others.
 LISTED = 12
 
@@ -50,6 +56,10 @@ UNSOUND = (
     OverflowError,
     RuntimeError,
     SyntaxError,
+    AttributeError,
+    struct.error,
+    tokenize.TokenError,
+    lzma.LZMAError,
     zlib.error,
     zipfile.BadZipFile,
 )
@@ -197,6 +207,6 @@ def _told(where):
         raise WeightsError(f'{where} does not exist') from None
     except UNSOUND as problem:
         raise WeightsError(
-            f'{where} cannot be read ({type(problem).__name__}: {problem}): it is damaged, cut short, or neither '
-            f'.safetensors nor .npz'
+            f'{where} cannot be read ({type(problem).__name__}: {shortened(problem)}): it is damaged, cut short, or '
+            f'neither .safetensors nor .npz'
         ) from None

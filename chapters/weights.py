@@ -7,16 +7,14 @@ Macros are written out, so a macro that changes later does not change an old fil
 """
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from chapters.ch05_mlp_model import Model
 from chapters.description import describe, find_class, find_dataset, made, read_description, to_json
 from chapters.weightfiles import FLOATS, WeightsError, listed, opened
+from chapters.wholefile import write_whole
 from mathlib.backend import to_host, xp
 
 SUFFIX = '.safetensors'
@@ -44,16 +42,7 @@ def save(model, path):
     described = describe(model)
     text = to_json({**described, 'sha256': digest(described, arrays)})
     try:
-        with tempfile.TemporaryDirectory(prefix='.saving-', dir=path.parent) as folder:
-            part = Path(folder) / path.name
-            save_file(arrays, part, {KEY: text})
-            with part.open('rb+') as file:
-                os.fsync(file.fileno())
-            # The library makes files that nobody else may read; this one gets the rights of any new file.
-            like = Path(folder) / 'like'
-            like.touch()
-            part.chmod(like.stat().st_mode)
-            part.replace(path)
+        write_whole(path, arrays, {KEY: text})
     except OSError as problem:
         raise WeightsError(f'{path} cannot be written: {problem}') from None
     return path
@@ -69,7 +58,7 @@ def load(path, model_class=None, dataset=None):
     """
     with opened(path) as source:
         described, arrays = _sound(source)
-        model_class = model_class or find_class(source.where, described['class'])
+        model_class = find_class(source.where, described, model_class)
         dataset = find_dataset(source.where, described['dataset'], dataset)
         model = made(source.where, model_class, described, dataset)
         write(source.where, arrays, _fitting(model, source))
@@ -81,12 +70,13 @@ def load_weights(model, path):
 
     Nothing but the numbers is taken from the file. Names and shapes of all arrays must be the model's own, or a
     WeightsError says which are not, and the model stays as it was. Float32 and float64 become the model's type. The
-    optimiser keeps its running means.
+    optimiser starts anew: its running means were those of other numbers.
     """
     check_model(model)
     with opened(path) as source:
         _, arrays = _sound(source)
         write(source.where, arrays, _fitting(model, source))
+    restart(model)
     return model
 
 
@@ -133,10 +123,22 @@ def write(where, values, targets):
         target[...] = xp.asarray(array) if isinstance(target, xp.ndarray) else array
 
 
-def check_model(model):
-    """Raise WeightsError for what is no model."""
+def restart(model):
+    """Have the optimisers of a model begin anew, for it has got other numbers. A reader's own need a method `reset`."""
+    for optimizer in (model.optimizer, getattr(model, 'adam', None)):
+        if hasattr(optimizer, 'reset'):
+            optimizer.reset()
+
+
+def check_model(model, error=WeightsError):
+    """Raise an error for what is no model."""
+    if isinstance(model, str):
+        raise error(
+            f'{model!r} is no model, but a name: make({model!r}) of chapters.nets.catalogue makes the network, and '
+            f'pretrained({model!r}) of chapters.pretrained the network with published weights'
+        )
     if not isinstance(model, Model):
-        raise WeightsError(f'{model!r} is no model, such as MlpModel(name, dataset, hconfigs)')
+        raise error(f'{model!r} is no model, such as MlpModel(name, dataset, hconfigs)')
 
 
 def _not_finite(arrays):

@@ -96,7 +96,7 @@ def _check_names(parser, options):
         parser.error(f'fetch weights: of which network? One or more of {", ".join(known)}')
     for name in names:
         if name not in known or name == 'weights':
-            parser.error(f'invalid choice: {unknown(name, known)}')
+            parser.error(unknown(name, known))
 
 
 def _fetch(options):

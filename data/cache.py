@@ -5,13 +5,17 @@ build/cache as a uint8 array [files, height, width, 3], together with a small JS
 memory: a page of it is read when a batch needs it, and several kernels share one copy.
 
 The names hold a signature made of the names, sizes and times of the source files: where one of them changes, the
-pictures are decoded again and the older cache is deleted. A damaged cache is made again.
+pictures are decoded again and the older cache is deleted. A damaged cache, down to a single bit, is made again: the
+pixels are summed up when they are mapped, at some gigabytes a second.
 """
 
 import hashlib
+import io
 import json
+import math
 import os
 import time
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +24,7 @@ import PIL
 from data import location
 from data.images import decode_all
 
-_FORMAT = 1
+_FORMAT = 2
 _ABANDONED = 3600  # seconds after which an unfinished file must be from a process that died
 
 
@@ -77,15 +81,32 @@ def _signature(names, files):
 
 def _open(stem, names, shape):
     """The cached Pictures, or None where there is no sound cache."""
+    place, header = stem.with_suffix('.npy'), _header(shape)
     try:
-        notes = json.loads(stem.with_suffix('.json').read_text(encoding='utf-8'))
-        pixels = np.load(stem.with_suffix('.npy'), mmap_mode='r')
-        skipped = {int(row): str(reason) for row, reason in notes['skipped']}
-        if pixels.shape == shape and pixels.dtype == np.uint8:
-            return _pictures(pixels, names, skipped, str(notes['digest']))
-    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError):
+        text = json.loads(stem.with_suffix('.json').read_text(encoding='utf-8'))
+        notes = json.loads(text['notes'])
+        if text['sha256'] != _sum(text['notes']):
+            return None
+        with place.open('rb') as file:
+            if file.read(len(header)) != header or os.fstat(file.fileno()).st_size != len(header) + math.prod(shape):
+                return None
+        pixels = np.memmap(place, np.uint8, 'r', len(header), shape)
+        if zlib.crc32(pixels) != notes['crc32']:
+            return None
+        return _pictures(pixels, names, {int(row): str(reason) for row, reason in notes['skipped']}, notes['digest'])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None  # missing, cut short or scribbled over: it is made again
-    return None
+
+
+def _header(shape):
+    """How the file of pixels begins: as any .npy file, so that np.load reads it too."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {'descr': '|u1', 'fortran_order': False, 'shape': shape})
+    return file.getvalue()
+
+
+def _sum(notes):
+    return hashlib.sha256(notes.encode('utf-8', 'surrogatepass')).hexdigest()
 
 
 def _pictures(pixels, names, skipped, digest):
@@ -116,15 +137,20 @@ def _store(name, family, stem, files, names, shape):
 
 def _write(stem, files, names, shape):
     """Write the two files of the cache: each beside its place first, then renamed, so that nobody meets half a file."""
-    unfinished = stem.with_suffix(f'.{os.getpid()}.unfinished')
+    unfinished, crc32 = stem.with_suffix(f'.{os.getpid()}.unfinished'), 0
     try:
         with unfinished.open('wb') as file:
-            header = {'descr': '|u1', 'fortran_order': False, 'shape': shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            skipped, digest = _decode_into(lambda row, image: file.write(image.data), files, names, shape)
+            file.write(_header(shape))
+
+            def put(row, image):
+                nonlocal crc32
+                crc32 = zlib.crc32(image, crc32)
+                file.write(image.data)
+
+            skipped, digest = _decode_into(put, files, names, shape)
         unfinished.replace(stem.with_suffix('.npy'))
-        notes = {'digest': digest, 'skipped': sorted(skipped.items())}
-        unfinished.write_text(json.dumps(notes), encoding='utf-8')
+        notes = json.dumps({'digest': digest, 'skipped': sorted(skipped.items()), 'crc32': crc32})
+        unfinished.write_text(json.dumps({'notes': notes, 'sha256': _sum(notes)}), encoding='utf-8')
         unfinished.replace(stem.with_suffix('.json'))
     finally:
         unfinished.unlink(missing_ok=True)

@@ -9,12 +9,15 @@ pictures become RGB before. A JPEG has no transparency. An orientation noted in 
 applied, as in the book. `resolution` is Pillow's [width, height], while arrays are [height, width, 3].
 """
 
+import contextlib
 import hashlib
 import io
 import operator
 import os
 import struct
+import threading
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,20 +26,32 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from data.errors import DataError
+from data.errors import DataError, shortened
 
 ENDINGS = ('.jpg', '.jpeg')
-# What Pillow raises for files that are not sound, found by feeding it such files; the warning is made an error below.
+# What Pillow raises for files that are not sound: its decoders were written for sound ones, and whatever they then come
+# upon gets out. The warning is made an error below.
 UNSOUND = (
     OSError,
     SyntaxError,
     ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
     EOFError,
+    MemoryError,
     struct.error,
+    zlib.error,
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
 _BLOCK = 64
+# Pixels (about 64 MB) beyond which pictures are decoded one after the other: some that claim to be huge, side by side,
+# would fill the memory.
+_LARGE = 16_000_000
+_one_large = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -157,7 +172,10 @@ def _decode(file, resolution):
         with Image.open(io.BytesIO(content)) as image:
             # MPO is what several phones write: a JPEG with a second picture behind it, which is not looked at.
             if image.format in ('JPEG', 'MPO'):
-                pixels, reason = np.asarray(image.convert('RGB').resize(resolution)), ''
+                width, height = image.size
+                with _one_large if width * height > _LARGE else contextlib.nullcontext():
+                    pixels, reason = _small(image, resolution), ''
+                    image.close()
             else:
                 pixels, reason = None, f'its content is {image.format}, not JPEG: convert it to JPEG'
     except UNSOUND as problem:
@@ -165,8 +183,15 @@ def _decode(file, resolution):
     return Decoded(pixels, reason, hashlib.sha256(content).hexdigest())
 
 
+def _small(image, resolution):
+    coloured = image if image.mode == 'RGB' else image.convert('RGB')
+    return np.asarray(coloured.resize(resolution))
+
+
 def in_words(problem):
     """Pillow's complaint without the address of the buffer that it names."""
     if isinstance(problem, Image.UnidentifiedImageError):
         return 'no picture format that Pillow knows'
-    return str(problem) or type(problem).__name__
+    if isinstance(problem, MemoryError):
+        return 'it claims more pixels than there is memory for'
+    return shortened(problem) or type(problem).__name__

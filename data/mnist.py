@@ -13,6 +13,7 @@ from data.flowers import one_hot
 from data.rows import ImageRows
 
 _SIDE = 28
+LARGEST = 256 * 1024**2  # bytes of an unpacked file: five times those of MNIST
 _FILES = ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte', 't10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte')
 
 
@@ -62,9 +63,12 @@ class MnistDataset(Dataset):
 def _read(path):
     try:
         with gzip.open(path) as file:
-            return file.read()
+            content = file.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as problem:
         raise DataError(f'{path} cannot be read ({problem}). "python -m data fetch mnist" brings it.') from None
+    if len(content) > LARGEST:
+        raise DataError(f'{path} unpacks to more than {LARGEST:,} bytes: MNIST does not. Fetch it again.')
+    return content
 
 
 def _pair(paths, content):

@@ -14,6 +14,9 @@ from PIL import Image, ImageOps
 from data.errors import DataError, unknown
 from data.images import UNSOUND, in_words
 
+# Those that hold pixels. An EPS file, which Pillow knows too, is a program that Ghostscript would run.
+FORMATS = ('JPEG', 'MPO', 'PNG', 'GIF', 'BMP', 'DIB', 'TIFF', 'WEBP', 'AVIF', 'JPEG2000', 'PPM', 'TGA', 'ICO')
+
 _IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 
@@ -21,8 +24,9 @@ _IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 def open_picture(path):
     """The file as a Pillow image in RGB, 8 bits a channel, of the size that it has.
 
-    Raises DataError where there is no such file, or it is no picture, is cut short, claims more pixels than Pillow
-    thinks sane, or has a kind of pixel that has no fixed range (floating point, 32 bits).
+    Raises DataError where there is no such file, or it is no picture, is cut short, is none of FORMATS, claims more
+    pixels than Pillow thinks sane or there is memory for, or has a kind of pixel that has no fixed range (floating
+    point, 32 bits).
     """
     path = Path(path)
     if not path.is_file():
@@ -32,8 +36,11 @@ def open_picture(path):
             warnings.filterwarnings('ignore', module='PIL')
             warnings.simplefilter('error', Image.DecompressionBombWarning)
             with Image.open(path) as image:
+                if image.format not in FORMATS:
+                    raise ValueError(f'its format is {image.format}, and read are {", ".join(FORMATS)}')
                 image.load()
-                return _rgb(ImageOps.exif_transpose(image))
+                ImageOps.exif_transpose(image, in_place=True)
+                return _rgb(image)
     except UNSOUND as problem:
         raise DataError(
             f'{path} cannot be read as a picture: {in_words(problem)}. Get a whole copy of it, or save it again as '
@@ -47,7 +54,7 @@ def _rgb(image):
     if image.mode in ('I', 'F'):
         raise ValueError(f'pixels of 32 bits (mode {image.mode}) have no fixed range from black to white')
     if image.has_transparency_data:
-        image = image.convert('RGBA')
+        image = image if image.mode == 'RGBA' else image.convert('RGBA')
         return Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image).convert('RGB')
     return image.convert('RGB')
 
@@ -80,6 +87,8 @@ PREPARE = {
     'imagenet': lambda image: (_middle(image, 256, 224) / 255 - _IMAGENET_MEAN) / _IMAGENET_STD,
     # The middle seven eighths at 299 pixels, from -1 to 1: the Inception family.
     'inception': lambda image: _middle(image, 342, 299) / 127.5 - 1,
+    # Shorter side 256, middle 224, from -1 to 1: torchvision's GoogLeNet, whose weights came from TensorFlow.
+    'googlenet': lambda image: _middle(image, 256, 224) / 127.5 - 1,
     # Shorter side 256, middle 224, BGR less the mean colour: VGG as published (Simonyan and Zisserman 2014).
     'vgg_caffe': lambda image: _caffe(image, 224, (103.939, 116.779, 123.68)),
     # The middle square at 32 pixels, 0..255 as it is: the CIFAR-10 ResNet of MLPerf Tiny.

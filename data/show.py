@@ -1,10 +1,13 @@
 """Estimates beside answers: the book's lines, pictures with a caption, and pictures beside their variants."""
 
 import math
+from numbers import Integral
 
 import numpy as np
+from PIL import Image
 
 from data.augment import augmentation
+from data.errors import DataError
 from data.labels import word
 from mathlib import rng
 
@@ -111,21 +114,25 @@ def draw_pictures(xs, image_shape, guesses, truths):
 def show_augmentations(source, names, count=6):
     """Show a picture and, in a line for each of the augmentations, `count` variants of it; then close the figure.
 
-    source: a data set of pictures (its first training picture is shown), or a picture [height, width, channels] with
-    values 0..255. names: as in data.augment; where there are several, a last line has them all together. The variants
-    are the same each time, and the book's stream is afterwards where it was.
+    source: a data set of pictures (its first training picture is shown), a Pillow image, or an array [height, width,
+    channels] with values 0..255. names: as in data.augment; where there are several, a last line has them all
+    together. The variants are the same each time, and the book's stream is afterwards where it was.
     """
     show_figure(lambda: draw_augmentations(source, names, count))
 
 
 def draw_augmentations(source, names, count=6):
-    """The figure that `show_augmentations` shows."""
+    """The figure that `show_augmentations` shows. Raises DataError for what is no picture, name or count."""
     import matplotlib.pyplot as plt
 
-    training = getattr(source, 'tr_xs', None)
-    picture = np.asarray(source, np.float32) if training is None else training[0].reshape(source.image_shape)
+    picture, training = _picture(source)
+    if isinstance(names, str) or not names:
+        raise DataError(f'augmentations to show: {names!r}: expected a list of names, such as [{names or "mirror"!r}]')
+    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+        raise DataError(f'count={count!r} variants to show: expected a whole number of at least 1')
     share = picture.shape[0] / picture.shape[1]
     lines = [[name] for name in names] + ([list(names)] if len(names) > 1 else [])
+    rows = list(_variants(np.stack([picture] * count), lines, training))
     figure, axes = plt.subplots(
         len(lines),
         count + 1,
@@ -133,17 +140,41 @@ def draw_augmentations(source, names, count=6):
         squeeze=False,
         layout='constrained',
     )
-    position = rng.get_state()
-    for line, row in zip(lines, axes, strict=True):
-        rng.seed()
-        variants = augmentation(line, training)(np.stack([picture] * count))
+    for line, row, variants in zip(lines, axes, rows, strict=True):
         title = ' + '.join(entry if isinstance(entry, str) else entry[0] for entry in line)
         row[0].set_title(title if len(line) == 1 else 'together', fontsize=_FONT_SIZE, loc='left')
         for axis, image in zip(row, [picture, *variants], strict=True):
             axis.axis('off')
             axis.imshow(image.astype('uint8'), cmap='gray' if image.shape[-1] == 1 else None, vmin=0, vmax=255)
-    rng.set_state(position)
     return figure
+
+
+def _variants(pictures, lines, training):
+    """What each line of augmentations makes of the pictures; the book's stream stays where it is."""
+    position = rng.get_state()
+    try:
+        for line in lines:
+            rng.seed()
+            yield augmentation(line, training)(pictures)
+    finally:
+        rng.set_state(position)
+
+
+def _picture(source):
+    """A picture, float32 [height, width, channels], from a data set or itself; and all training pictures, or None."""
+    training = getattr(source, 'tr_xs', None)
+    shape = getattr(source, 'image_shape', None) or getattr(source, 'input_shape', ())
+    if training is not None and len(shape) == 3:
+        return training[0].reshape(shape), training
+    array = np.asarray(source.convert('RGB')) if isinstance(source, Image.Image) else source
+    is_array = isinstance(array, np.ndarray)
+    if not is_array or array.shape[2:] not in ((1,), (3,)) or array.dtype.kind not in 'fiu' or not array.size:
+        found = f'an array {list(array.shape)} of {array.dtype}' if is_array else repr(source)[:60]
+        raise DataError(
+            f'a picture to change: expected a data set of pictures, a Pillow image (data.pictures.open_picture reads a '
+            f'file), or an array [height, width, channels] with values 0..255, got {found}'
+        )
+    return array.astype(np.float32), None
 
 
 def _caption(guess, truth, fonts):

@@ -8,7 +8,7 @@ import numpy as np
 
 from data import location
 from data.dataset import Dataset
-from data.errors import DataError
+from data.errors import DataError, shortened
 from data.labels import word
 
 ABALONE = (
@@ -58,6 +58,7 @@ STEEL = (
     'SigmoidOfAreas',
 ) + STEEL_FAULTS
 
+LARGEST = 64 * 1024**2  # bytes; the largest of the three has 2 million
 _SEXES = {'I': (1.0, 0.0, 0.0), 'M': (0.0, 1.0, 0.0), 'F': (0.0, 0.0, 1.0)}
 _LARGEST = float(np.finfo('float32').max)
 
@@ -69,19 +70,22 @@ class Table:
     columns are not read. A byte order mark and empty lines are allowed. `rows` is a list of (line, fields) with the
     fields as text in the order of `columns`; `digest` the first 12 hexadecimal digits of the file's SHA-256.
 
-    Raises DataError, with file, line and column, where the file is missing, is not text, lacks a column or has no
-    rows, and where a row has too few or too many fields.
+    Raises DataError, with file, line and column, where the file is missing, too large, not text, lacks a column or has
+    no rows, and where a row has too few or too many fields.
     """
 
     def __init__(self, path, columns):
         self.path = path
         self.columns = columns
         try:
-            content = path.read_bytes()
+            with path.open('rb') as file:
+                content = file.read(LARGEST + 1)
         except OSError as problem:
             raise DataError(
                 f'{path} cannot be read ({problem.strerror}). "python -m data fetch tabular" brings it.'
             ) from None
+        if len(content) > LARGEST:
+            raise DataError(f'{path} is larger than {LARGEST:,} bytes: no table of this book is. Fetch it again.')
         self.digest = hashlib.sha256(content).hexdigest()[:12]
         try:
             text = content.decode('utf-8-sig')
@@ -100,11 +104,14 @@ class Table:
                 if len(fields) != len(header):
                     raise DataError(
                         f'{self.path}, line {reader.line_num}: {len(fields)} fields, but the header names '
-                        f'{len(header)} columns (from {header[0]!r} to {header[-1]!r}). Correct or delete the line.'
+                        f'{len(header)} columns (from {shortened(header[0])!r} to {shortened(header[-1])!r}). '
+                        f'Correct or delete the line.'
                     )
                 rows.append((reader.line_num, [fields[at] for at in picked]))
         except csv.Error as problem:
-            raise DataError(f'{self.path}, line {reader.line_num}: not readable as CSV ({problem}).') from None
+            raise DataError(
+                f'{self.path}, line {reader.line_num}: not readable as CSV ({shortened(problem)}).'
+            ) from None
         if not rows:
             raise DataError(f'{self.path} has a header but no rows. Fetch the file again.')
         return rows
@@ -115,13 +122,13 @@ class Table:
         found = 'twice or more' if column in header else 'not at all'
         raise DataError(
             f'{self.path}, line 1: the column {column!r} must be there once, and is there {found}. '
-            f'The header has {len(header)} columns: {", ".join(header) or "it is empty"}.'
+            f'The header has {len(header)} columns: {shortened(", ".join(header), 1000) or "it is empty"}.'
         )
 
     def fault(self, line, column, found, expected):
         """A DataError about one field: line number, column name, the text found there, what was expected."""
         return DataError(
-            f'{self.path}, line {line}, column {column!r}: found {found!r}, expected {expected}. '
+            f'{self.path}, line {line}, column {column!r}: found {shortened(found)!r}, expected {expected}. '
             f'Correct the field or delete the line.'
         )
 

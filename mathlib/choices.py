@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 from mathlib.errors import ConfigError
+from mathlib.quoting import quoted
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,10 @@ class Rule:
 
 def is_number(value):
     """Whether this is a finite number, and no truth value."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number too large for a float
+        return False
 
 
 def is_whole(value):
@@ -43,15 +47,17 @@ def choose(spec, known, what):
     name, *rest = spec if isinstance(spec, (list, tuple)) and spec else [spec]
     options = rest[0] if rest else {}
     if not isinstance(name, str) or len(rest) > 1 or not isinstance(options, dict):
-        raise ConfigError(f'{what} is {spec!r}: expected a name, or [name, {{option: value}}]; {_known(name, known)}')
+        raise ConfigError(
+            f'{what} is {quoted(spec)}: expected a name, or [name, {{option: value}}]; {_known(name, known)}'
+        )
     if name not in known:
-        raise ConfigError(f'{what} is {name!r}: {_known(name, known)}')
+        raise ConfigError(f'{what} is {quoted(name)}: {_known(name, known)}')
     rules = known[name]
     for option, value in options.items():
         if option not in rules:
-            raise ConfigError(f'{what} {name!r} has no option {option!r}: {_known(option, rules)}')
+            raise ConfigError(f'{what} {name!r} has no option {quoted(option)}: {_known(option, rules)}')
         if not rules[option].fits(value):
-            raise ConfigError(f'{what} {name!r}: {option!r} is {value!r}: expected {rules[option].words}')
+            raise ConfigError(f'{what} {name!r}: {option!r} is {quoted(value)}: expected {rules[option].words}')
     return name, dict(options)
 
 

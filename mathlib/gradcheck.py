@@ -84,3 +84,43 @@ def _difference(loss, x, place, h):
     below = backend.scalar(loss())
     x[place] = before
     return (above - below) / (2 * h)
+
+
+# One place of a loss with kinks: at a smaller step a kink nearby is left outside, but the loss is rounded more.
+STEPS = (1e-6, 1e-7, 1e-8)
+CLOSE = 1e-4
+RIGHT, WRONG, KINK = 'right', 'WRONG', 'kink'
+
+
+def judge(loss, x, place, gradient, size):
+    """(RIGHT, WRONG or KINK, the finite difference) for the derivative `gradient` by one number of x.
+
+    A ReLU at 0, or two equal numbers under a maximum, give a loss a kink: its slope on one side is another than on the
+    other, and the finite difference lies somewhere between. So where the two derivatives differ by more than CLOSE
+    times `size` (the size of the largest derivative by any number of x) and by more than rounding can make, the step is
+    made smaller, until the kink lies outside. WRONG is said only if the difference is larger than that of the slopes on
+    both sides, and stays as the step shrinks; else it is a KINK, from which nothing follows.
+    loss, x: as for check_gradient. Takes three losses, or up to seven.
+    """
+    middle, before = backend.scalar(loss()), backend.scalar(x[place])
+    first = last = None
+    wrong = False
+    for h in STEPS:
+        sides = []
+        for moved in (before + h, before - h):
+            x[place] = moved
+            sides.append(backend.scalar(loss()))
+        x[place] = before
+        above, below = sides
+        finite, bend = (above - below) / (2 * h), (above - 2 * middle + below) / h
+        noise = ROUNDED * np.finfo(np.float64).eps * abs(middle) / h
+        miss = abs(finite - gradient)
+        near = miss <= CLOSE * max(size, abs(finite)) + noise
+        if near and (first is None or miss <= first / 10):
+            return RIGHT, finite
+        steady = last is not None and abs(finite - last) <= miss / 10 + noise
+        # Where rounding hides the difference, a larger step has had the last word.
+        if miss > noise:
+            wrong = steady and miss > abs(bend) + noise
+        first, last = miss if first is None else first, finite
+    return (WRONG if wrong else KINK), finite

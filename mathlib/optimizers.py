@@ -42,6 +42,9 @@ class GradientDescent:
 
         _in_blocks(parameters, update)
 
+    def reset(self):
+        """Nothing is kept from one step to the next."""
+
 
 class Adam:
     """Adaptive moments (Kingma and Ba 2014): a step of about the learning rate for every parameter.
@@ -52,6 +55,11 @@ class Adam:
 
     def __init__(self, ro_1=0.9, ro_2=0.999, epsilon=1.0e-8):
         self.ro_1, self.ro_2, self.epsilon = ro_1, ro_2, epsilon
+        self.step = 0
+        self.s = self.t = None
+
+    def reset(self):
+        """Forget all steps so far."""
         self.step = 0
         self.s = self.t = None
 
@@ -107,6 +115,10 @@ class Momentum:
 
     def __init__(self, momentum=0.9, weight_decay=0.0, nesterov=False):
         self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
+        self.reset()
+
+    def reset(self):
+        """Forget all steps so far."""
         self.step = 0
         self.v = None
 
@@ -162,6 +174,10 @@ class RMSProp:
 
     def __init__(self, decay=0.9, epsilon=1.0e-8, momentum=0.0, form='pytorch'):
         self.decay, self.epsilon, self.momentum, self.form = decay, epsilon, momentum, form
+        self.reset()
+
+    def reset(self):
+        """Forget all steps so far."""
         self.step = 0
         self.t = self.v = None
 

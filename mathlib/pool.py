@@ -71,7 +71,7 @@ def avg_pool_dx(G_y, windows, outside=False):
 def _places(number, axis):
     """For each place of the windows along axis `number`: (place, index of the outputs, index of their pixels)."""
     around = (slice(None),) * number
-    for place in range(axis.kernel):
+    for place in axis.seeing:
         outputs, pixels = axis.reach(place)
         if outputs.stop > outputs.start:
             yield place, (*around, outputs), (*around, pixels)

@@ -84,11 +84,19 @@ class Axis:
         Returns (outputs, pixels): two slices of equal length, of the outputs and of the axis, such that output i of
         the first reads pixel i of the second. Both are empty where every window's `offset` lies outside.
         """
+        if offset not in self._reaches:
+            self._reaches[offset] = self._reach(offset)
         return self._reaches[offset]
 
     @cached_property
     def _reaches(self):
-        return [self._reach(offset) for offset in range(self.kernel)]
+        return {}
+
+    @cached_property
+    def seeing(self):
+        """The range of places in a window outside of which none ever sees a real pixel, however large the window."""
+        last = self.start + (self.count - 1) * self.step
+        return range(max(0, -last), min(self.kernel, self.size - self.start))
 
     def _reach(self, offset):
         first = max(0, -((self.start + offset) // self.step))
@@ -148,6 +156,11 @@ class Windows:
     def input_sides(self):
         """(height, width) of the pictures that the windows stand on."""
         return self.rows.size, self.columns.size
+
+    @property
+    def padded_sides(self):
+        """(height, width) of the pictures with all places around them that a window reads."""
+        return tuple(axis.before + axis.size + axis.after for axis in (self.rows, self.columns))
 
     @property
     def output_sides(self):

@@ -7,6 +7,7 @@ model = make('resnet_18', dataset)                # for a dataset's pictures and
 model = make('inception_v3_bn', args={'#rescale': True}, label_smoothing=0.1)
 """
 
+import inspect
 import math
 
 from chapters import nets
@@ -47,9 +48,14 @@ def make(name, dataset=None, classes=None, args=None, **options):
     dataset: what it is to learn; left out, a DummyDataset of the shapes in its paper, which is enough to build it, load
     weights and classify pictures. classes: of the DummyDataset, where they are not the paper's. args: arguments of the
     network's macro in place of its own, such as {'#rescale': True}. options: of CnnNetModel, in place of the network's.
-    Raises ConfigError for a name that is not known, and for what does not fit.
+    Raises ConfigError for a name or an option that is not known, and for what does not fit.
     """
     network = find(name)
+    known = list(inspect.signature(CnnNetModel).parameters)[3:]
+    if strange := [option for option in options if option not in known]:
+        near = nearest(strange[0], known)
+        hint = f'; did you mean {near!r}?' if near else f': expected {", ".join(known)}'
+        raise ConfigError(f'{name}: there is no option {strange[0]!r}{hint}')
     if dataset is None:
         try:
             classes = positive_int(network.classes if classes is None else classes)

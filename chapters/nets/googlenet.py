@@ -160,5 +160,6 @@ NETWORKS = (
         hconfigs=['custom', {'name': 'googlenet_bn'}],
         options={'epsilon': 1e-3},
         published=torchvision_names,
+        prepare='googlenet',
     ),
 )

@@ -11,7 +11,8 @@ class Network:
     name: of the network and of its macro. authors, paper, year: where it was published. input_shape: (h, w, c).
     classes: of the paper's outputs. parameters: how many numbers are learned, as its paper or today's libraries count
     them; None where neither gives all digits. hconfigs: its layers, plain data. options: for CnnNetModel. layers: how
-    many the paper counts, or None. prepare: the name in data.pictures.PREPARE of how its pictures are made ready.
+    many the paper counts, or None. prepare: the name in data.pictures.PREPARE of how its pictures are made ready;
+    keras_prepare: the same for weights of Keras' layout, where it is another.
 
     published, keras: functions that give the names of its weights in files of PyTorch's and of Keras' layout: a list of
     (name of the kernel and bias, name of the batch normalisation or None), one pair for each layer that has parameters,
@@ -32,6 +33,7 @@ class Network:
     published: Callable | None = None
     keras: Callable | None = None
     prepare: str | None = None
+    keras_prepare: str | None = None
 
 
 def alone(*names):

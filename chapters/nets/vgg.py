@@ -70,6 +70,7 @@ def network(name, counts, parameters):
         published=lambda: torchvision_names(*counts),
         keras=lambda: keras_names(*counts),
         prepare='imagenet',
+        keras_prepare='vgg_caffe',
     )
 
 

@@ -8,11 +8,12 @@ import contextlib
 import shutil
 import tempfile
 import unicodedata
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from data.errors import DataError
 from data.fetch import archive, layouts
@@ -20,6 +21,7 @@ from data.fetch.archive import LIMITS, Limits
 from data.fetch.download import bring
 from data.fetch.inventory import table_rows
 from data.fetch.sources import GROUPS, NAMES, SOURCES
+from data.images import UNSOUND
 
 __all__ = ['GROUPS', 'LIMITS', 'NAMES', 'SOURCES', 'Arrival', 'Limits', 'fetch', 'import_file']
 
@@ -185,7 +187,12 @@ def _write(path, plans, stage, limits):
         if convert is None:
             member.save(whole)
         else:
-            whole.write_bytes(convert(member.read()))
+            content = member.read(layouts.CONVERTED + 1)
+            if len(content) > layouts.CONVERTED:
+                raise DataError(
+                    f'{path}: {member.label!r} is larger than {layouts.CONVERTED:,} bytes. Get a fresh copy.'
+                )
+            whole.write_bytes(convert(content))
     if left:
         raise DataError(f'{path} changed while it was read: {"/".join(next(iter(left)))} is gone. Nothing was written.')
 
@@ -220,9 +227,12 @@ def _checked(plan, stage, target):
 
 def _opens(path):
     try:
-        with Image.open(path):
-            return True
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', module='PIL')
+            warnings.simplefilter('error', Image.DecompressionBombWarning)
+            with Image.open(path):
+                return True
+    except UNSOUND:
         return False
 
 

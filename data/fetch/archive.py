@@ -19,10 +19,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from data.errors import DataError
+from data.errors import DataError, shortened
 
 MIB = 1024 * 1024
 BLOCK = 256 * 1024
+# Headers of a tar that tarfile reads into memory whole: longer names, and other particulars; bytes of one.
+EXTENSIONS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+LONGEST = MIB
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,13 @@ class _Header(tarfile.TarInfo):
     """A tar header that must be there: tarfile itself takes a damaged or missing one for the end of the archive."""
 
     @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in EXTENSIONS and info.size > LONGEST:
+            raise tarfile.InvalidHeaderError(f'an extended header of {info.size:,} bytes')
+        return info
+
+    @classmethod
     def fromtarfile(cls, tar):
         try:
             return super().fromtarfile(tar)
@@ -153,7 +169,7 @@ def _telling(path):
         yield
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile) as error:
         said = str(error) or type(error).__name__
-    except (struct.error, UnicodeDecodeError, NotImplementedError, OverflowError) as error:
+    except (struct.error, ValueError, TypeError, LookupError, RuntimeError, OverflowError, MemoryError) as error:
         said = f'{type(error).__name__}: {error}'
     except OSError as error:
         if error.errno is not None:
@@ -161,7 +177,7 @@ def _telling(path):
         said = str(error)
     else:
         return
-    raise DataError(f'{path} is damaged or cut short ({said}). Fetch it again; nothing was unpacked.')
+    raise DataError(f'{path} is damaged or cut short ({shortened(said)}). Fetch it again; nothing was unpacked.')
 
 
 def _refuse(path, name, why):

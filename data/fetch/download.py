@@ -68,7 +68,7 @@ class _Part:
             self.url, self.validator = str(known['url']), str(known['validator'])
             self.total = None if known['total'] is None else int(known['total'])
             self.digest = str(known['digest'])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             self.drop()
         return self
 

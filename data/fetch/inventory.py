@@ -118,9 +118,10 @@ def _memory():
 def _recall():
     """The numbers of broken files that earlier checks found, by folder."""
     try:
-        return json.loads(_memory().read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return {}
+        known = json.loads(_memory().read_text(encoding='utf-8'))
+        return {place: dict(found) for place, found in known.items()}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return {}  # only a convenience: what it knew is found again by the next check
 
 
 def _remember(holding, broken):

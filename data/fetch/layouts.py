@@ -4,6 +4,7 @@ A recogniser looks at the list of files (names and first bytes) and returns a Pl
 """
 
 import gzip
+import math
 import re
 import struct
 import zlib
@@ -11,10 +12,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from data import mnist as mnist_files
+from data import tables
 from data.errors import DataError
 from data.tables import ABALONE, PULSAR, STEEL
 
 HEAD = 4096
+CONVERTED = max(tables.LARGEST, mnist_files.LARGEST)
 FLOWERS = ('daisy', 'dandelion', 'rose', 'sunflower', 'tulip')
 DOMAINS = ('amazon', 'dslr', 'webcam')
 CATEGORIES = tuple(
@@ -52,7 +56,8 @@ class Plan:
     """Where the files of one set belong.
 
     files   the parts of a member's name -> its place under the data folder, as text with slashes
-    convert the same parts -> a function from the member's bytes to the bytes to write, where they differ
+    convert the same parts -> a function from the member's bytes to the bytes to write, where they differ; such files,
+            of at most CONVERTED bytes, are in memory while they are written
     units   what is replaced as a whole: the set's folder, or single files
     counts  number of images by class, as they are told to the reader
     notes   what was left out, and why
@@ -214,7 +219,9 @@ def read_idx(path):
             if count not in (1, 3):
                 raise DataError(f'{path} is no IDX file: it starts with {head.hex() or "nothing"}.')
             shape = struct.unpack(f'>{count}I', file.read(4 * count))
-            size = shape[0] * (shape[1] * shape[2] if count == 3 else 1)
+            size = math.prod(shape)
+            if size > mnist_files.LARGEST:
+                raise DataError(f'{path} announces {size:,} bytes, and MNIST has 47 million. Get a fresh copy.')
             found = 0
             while found <= size and (block := file.read(1024 * 1024)):
                 found += len(block)

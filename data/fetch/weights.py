@@ -28,7 +28,8 @@ class Published:
     """Where the weights of a network are.
 
     repository, path, revision: of Hugging Face, the revision a commit or 'main'; sha256: as projects that pin the file
-    have published it, '' where none is known; renamed: beginnings of names that differ, (there, in torchvision).
+    have published it, '' where none is known; network: its name in chapters.nets.catalogue; renamed: names of layers
+    that differ, (there, in torchvision).
     """
 
     title: str
@@ -38,13 +39,15 @@ class Published:
     sha256: str = ''
     licence: str = 'BSD 3-Clause (torchvision); trained on ImageNet, for research'
     renamed: tuple = ()
+    network: str = ''
 
     def address(self, what, home):
         return f'{home}/{self.repository}/{what}/{self.revision}/{self.path}'
 
 
 def _resnet(layers, revision='main', sha256=''):
-    return Published(f'ResNet-{layers}', f'timm/resnet{layers}.tv_in1k', revision, sha256=sha256)
+    repository = f'timm/resnet{layers}.tv_in1k'
+    return Published(f'ResNet-{layers}', repository, revision, sha256=sha256, network=f'resnet_{layers}')
 
 
 WEIGHTS = {
@@ -54,6 +57,7 @@ WEIGHTS = {
         path=f'IMAGENET1K_V1/{FILE}',
         sha256='6c5894a4d55819004bc0e787fc6195e14bb56d21276924fde3f2cd4f7aeab6a2',
         renamed=(('fc6', 'classifier.1'), ('fc7', 'classifier.4'), ('classifier', 'classifier.6')),
+        network='alexnet_owt',
     ),
     'vgg16': Published(
         'VGG-16',
@@ -65,6 +69,7 @@ WEIGHTS = {
             ('pre_logits.fc2', 'classifier.3'),
             ('head.fc', 'classifier.6'),
         ),
+        network='vgg_16',
     ),
     'googlenet': Published(
         'GoogLeNet (with batch normalisation and both auxiliary heads)',
@@ -72,12 +77,14 @@ WEIGHTS = {
         path=f'IMAGENET1K_V1/{FILE}',
         sha256='575008a21815fee0f9bdfd290add2bc1e63c6b8ec99550ccf2918bfa6a6064d7',
         renamed=(('classifier', 'fc'),),
+        network='googlenet_bn',
     ),
     'inception_v3': Published(
         'Inception-v3 (without the auxiliary head)',
         'timm/inception_v3.tv_in1k',
         sha256='9c452c63a67fd03a38a78c401ba12d4be0e926df63c93403de3a29f6df20fefb',
         licence='Apache 2.0; trained on ImageNet, for research',
+        network='inception_v3_bn',
     ),
     'resnet18': _resnet(
         18,
@@ -132,6 +139,8 @@ def fetch_weights(name, target, *, replace=False, say=print, home=HOME, **option
     say(f'{name}: checksum as published; {tensors:,} tensors, {numbers:,} numbers in {place}')
     for there, torchvision in published.renamed:
         say(f'  note: {there} in this file is {torchvision} in torchvision')
+    if published.network:
+        say(f'  it is for the network {published.network}: python -m chapters classify --net {published.network}')
     return place
 
 

@@ -5,7 +5,6 @@ the first steps of a training, in the logits of an inference. Normal weights of 
 (He 2015) keep the signal alive through all layers, so that agreement means that every layer agrees.
 """
 
-import contextlib
 import math
 from dataclasses import dataclass
 from functools import partial

@@ -79,6 +79,8 @@ def test_options_and_arguments():
     'call, words',
     [
         (lambda: make('resnet-50'), "no network 'resnet-50'.*did you mean 'resnet_50'"),
+        (lambda: make('resnet_20', optimiser='sgd'), "no option 'optimiser'; did you mean 'optimizer'"),
+        (lambda: make('resnet_20', zzz=1), "no option 'zzz': expected show_maps, .*clip_norm"),
         (lambda: make('nin_cifar', DummyDataset('mine', 'select', [32, 32, 3], [7]), 8), 'classes is 8.*mine has 7'),
         (lambda: make('resnet_20', classes=0), 'classes is 0: expected a whole number above 0'),
         (lambda: make('resnet_20', args={'#n': 3}), 'no use for #n'),

@@ -102,6 +102,8 @@ def test_settings_that_do_not_fit(model, photos, options, error, match):
 
 
 def test_models_that_do_not_choose_among_pictures(photos):
+    with pytest.raises(ConfigError, match="'squeezenet' is no model, but a name"):
+        classify('squeezenet', photos['red'])
     numbers = CnnNetModel('numbers', DummyDataset('d', 'regression', [8, 8, 3], [1]), [])
     with pytest.raises(ConfigError, match='expected a model that chooses one answer'):
         classify(numbers, photos['red'])

@@ -13,6 +13,7 @@ from chapters.diagram_layout import Frame, Plain, Row, Split, arranged, in_line
 from chapters.nets.catalogue import make
 from data import DummyDataset
 from mathlib import settings
+from mathlib.errors import ConfigError
 
 MODULE = [
     'parallel',
@@ -253,3 +254,10 @@ def test_a_side_head_stands_beside_the_line_and_a_scaled_sum_says_so():
 
 def test_a_shortcut_says_what_stands_for_the_channels_that_are_missing():
     assert texts(plot_structure(make('resnet_20')))['zeros'] == 2
+
+
+def test_a_name_in_the_place_of_a_model():
+    with pytest.raises(ConfigError, match=r"'resnet_50' is no model, but a name: make\('resnet_50'\)"):
+        plot_structure('resnet_50')
+    with pytest.raises(ConfigError, match='5 is no model'):
+        plot_structure(5)

@@ -219,7 +219,10 @@ def test_advice_on_options(hconfigs, left_out, advice):
 
 def test_advice_on_names():
     theirs = {f'module.{name}': array for name, array in numbered(TORCH).items()}
-    assert 'instead of c1.weight, is it module.c1.weight?' in refused(net(), theirs, 'does not fit')
+    text = refused(net(), theirs, r"begin with 'module.', module.c1.weight for c1.weight: .*removeprefix\('module.'\)")
+    assert len(text.splitlines()) == 5 and 'another network' not in text
+    theirs = without('c1.weight') | {'cc1.weight': np.zeros((4, 3, 3, 2), 'float32')}
+    assert 'instead of c1.weight, is it cc1.weight?' in refused(net(), theirs, 'does not fit')
     assert "look like those of layout='torchvision'" in refused(net(), numbered(TORCH), 'no c1.kernel', layout='keras')
 
 
@@ -270,6 +273,21 @@ def test_names_of_the_catalogue():
     refused(net(), numbered(TORCH), 'net is no network of the catalogue', None)
     refused(make('resnet_8'), {}, "no names of resnet_8 in the layout 'torchvision': it knows layout='keras'", None)
     refused(net(), {}, "the layout 'caffe' is not known: expected 'torchvision' or 'keras'", layout='caffe')
+
+
+def test_a_file_of_our_own_is_told(tmp_path):
+    model = net()
+    refused(model, save(model, tmp_path / 'net.safetensors'), r'it was written by save\(model, path\): load\(path\)')
+
+
+def test_the_file_of_a_model_with_other_answers():
+    theirs = numbered({**TORCH, 'f2.weight': (7, 5), 'f2.bias': (7,)})
+    text = refused(net(), theirs, r'f2.weight is \[7, 5\], but 6: full kernel takes \[3, 5\]')
+    assert 'only the output layer is of another width' in text and 'copy_matching' in text
+
+
+def test_a_source_without_arrays():
+    refused(net(), {}, 'this is another network: 0 of the 15 arrays of net are in it')
 
 
 def test_arrays_of_the_readers_own_layers_are_told():

@@ -26,7 +26,7 @@ def record(**changes):
         'dataset': {'kind': 'sample', 'digest': 'a', 'rows': [40, 3, 17]},
         'seed': 1234,
         'changes': [],
-        'published': [{'accuracy': [0.5], 'seconds': 6}],
+        'published': [{'accuracy': [0.5], 'seconds': 6, 'source': 'the book'}],
         'stopped': None,
         'seconds': 12.0,
         'backend': {'backend': 'numpy', 'dtype': 'float32'},
@@ -192,4 +192,4 @@ def test_a_report_that_cannot_be_written_is_one_line(tmp_path, capsys):
 def test_a_record_that_lacks_something_is_named(tmp_path, capsys):
     (tmp_path / 'ch05_x.json').write_text('{"history": {"model": "m", "dataset": "d", "epochs": []}}')
     assert main(['report', '--results', str(tmp_path)]) == 1
-    assert "is not a record of a run (KeyError: 'backend, changes, configuration," in capsys.readouterr().err
+    assert 'is not a record of a run (ValueError: it has no experiment): remove it' in capsys.readouterr().err

@@ -9,6 +9,7 @@ from chapters import CnnBasicModel, CnnExtModel, CnnNetModel, CnnRegModel, share
 from data import Dataset
 from mathlib import crew, rng, settings
 from mathlib.backend import precision, to_host
+from mathlib.errors import TrainingError
 
 BASIC = [['conv', {'ksize': 3, 'chn': 5}], ['max', {'stride': 2}], 7]
 REG = [
@@ -149,6 +150,26 @@ def test_an_interrupt_leaves_no_process_behind_and_the_model_can_go_on(monkeypat
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
     assert len(model.train(1, 10, 0.01).epochs) == 1
+
+
+@pytest.mark.parametrize('row', [0, 9])
+def test_a_number_that_overflows_is_found_whichever_process_has_its_row(row, monkeypatch):
+    monkeypatch.setattr(settings, 'workers', 2)
+    monkeypatch.setattr('chapters.history.FETCH_EVERY', 1)
+    model = made(CnnBasicModel, BASIC)
+    model.pm_hiddens[0]['k'] *= 1000
+    honest = model.dataset.get_train_data
+
+    def spoilt(size, n):
+        x, y = honest(size, n)
+        if n == 2:
+            x[row] = np.finfo(to_host(model.parameters.values).dtype).max
+        return x, y
+
+    monkeypatch.setattr(model.dataset, 'get_train_data', spoilt)
+    with pytest.raises(TrainingError, match='epoch 1, step 3.*layer 1 > conv makes it so on the way forward'):
+        model.train(1, 10, 0.01)
+    assert np.isfinite(to_host(model.parameters.values)).all()
 
 
 def test_without_room_for_another_process_one_does_it(monkeypatch):

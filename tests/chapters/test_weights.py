@@ -4,12 +4,22 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from chapters import CnnExtModel, CnnNetModel, MlpModel, load, load_weights, save
+from chapters import AdamModel, CnnExtModel, CnnNetModel, MlpModel, load, load_weights, save
 from chapters.weightfiles import WeightsError
 from data import DualSelectDataset
 from mathlib import backend, rng
 from mathlib.backend import to_host
 from tests.chapters.weight_models import CASES, CONV, content, equal, made, outputs, picture_set
+
+
+def test_the_optimiser_starts_anew_with_other_numbers(tmp_path):
+    model = made(AdamModel, [4])
+    path = save(model, tmp_path / 'net.safetensors')
+    model.parameters.begin()
+    model.parameters.complete()
+    model.adam.update(model.parameters, 0.01)
+    load_weights(model, path)
+    assert (model.adam.step, model.adam.s, model.adam.t) == (0, None, None)
 
 
 @pytest.mark.parametrize('model_class', CASES, ids=lambda one: one.__name__)
@@ -165,5 +175,8 @@ def test_an_argument_that_is_kept_nowhere_is_told_before_saving(tmp_path):
 
 def test_a_class_that_takes_other_arguments_is_told(tmp_path):
     path = save(made(Told, [4]), tmp_path / 'net.safetensors')
-    with pytest.raises(WeightsError, match=r'no MlpModel can be made .*mood'):
+    with pytest.raises(WeightsError, match='a Told; no MlpModel can be made of it, which knows no mood: leave'):
         load(path, MlpModel)
+    for wrong in ('MlpModel', made(Told, [4]).dataset, dict):
+        with pytest.raises(WeightsError, match=r'expected a class such as Told.* load\(path, dataset=\.\.\.\)'):
+            load(path, wrong)

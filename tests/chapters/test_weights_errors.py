@@ -85,7 +85,7 @@ def test_an_array_of_another_shape(kept):
 def test_arrays_of_another_type(kept):
     _, path, refuse = kept
     rewritten(path, lambda arrays: {**arrays, 'output.b': np.zeros(3, np.int64)})
-    refuse(path, 'expected float16 or float32 or float64, but output.b is i64')
+    refuse(path, 'expected float16 or float32 or float64, but output.b is int64')
 
 
 def test_another_network(kept, tmp_path):

@@ -219,7 +219,7 @@ def test_ctrl_c_during_an_import_leaves_nothing(run, tmp_path, monkeypatch):
     [
         ([], 'the following arguments are required: COMMAND'),
         (['fetch'], 'the following arguments are required: NAME'),
-        (['fetch', 'roses'], "invalid choice: 'roses'"),
+        (['fetch', 'roses'], "error: 'roses' is not known: expected flowers"),
         (['import', 'a.zip', '--as', 'roses'], "invalid choice: 'roses'"),
         (['bring'], "invalid choice: 'bring'"),
     ],

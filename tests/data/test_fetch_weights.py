@@ -63,6 +63,13 @@ def test_the_file_arrives_whole_and_alone(server, fetch, tmp_path):
     ]
 
 
+def test_the_network_that_a_file_is_for_is_named(fetch, monkeypatch):
+    published = weights.Published('A net', 'some/net', sha256=SHA256, network='net_5')
+    monkeypatch.setitem(weights.WEIGHTS, 'net', published)
+    fetch()
+    assert fetch.said[-1].endswith('it is for the network net_5: python -m chapters classify --net net_5')
+
+
 def test_what_is_there_stays_unless_it_is_to_be_replaced(server, fetch):
     fetch.place.parent.mkdir(parents=True)
     fetch.place.write_bytes(b'mine')
@@ -183,8 +190,8 @@ def test_the_command_fetches_and_list_shows_it(fetch, server, monkeypatch, tmp_p
         (['weights'], 'fetch weights: of which network? One or more of alexnet'),
         (['weights', 'resnet_50'], "'resnet_50' is not known: expected alexnet, .* Did you mean 'resnet50'"),
         (['weights', 'flowers'], "'flowers' is not known: expected alexnet"),
-        (['flowers', 'weights'], "invalid choice: 'weights'"),
-        (['resnet50'], "invalid choice: 'resnet50' is not known: expected flowers"),
+        (['flowers', 'weights'], "'weights' is not known: expected flowers"),
+        (['resnet50'], "error: 'resnet50' is not known: expected flowers"),
     ],
 )
 def test_wrong_names_are_one_line_and_status_2(capsys, arguments, said):

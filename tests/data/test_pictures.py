@@ -5,7 +5,7 @@ from PIL import Image
 from data import DataError
 from data.pictures import PREPARE, open_picture, prepare
 
-SIDES = {'squeezenet': 227, 'imagenet': 224, 'inception': 299, 'vgg_caffe': 224, 'cifar_raw': 32}
+SIDES = {'squeezenet': 227, 'imagenet': 224, 'googlenet': 224, 'inception': 299, 'vgg_caffe': 224, 'cifar_raw': 32}
 
 
 def photo(width=40, height=30):
@@ -113,6 +113,7 @@ def test_the_numbers_of_each_network(size):
     # Pillow rounds to whole levels, first along lines, then along columns, so the two ways may differ by two.
     at_224 = scaled_then_cut(image, 256, 224)
     assert far('imagenet', (at_224 / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]) < 2.01 / 255 / 0.224
+    assert far('googlenet', at_224 / 127.5 - 1) < 2.01 / 127.5
     assert far('vgg_caffe', at_224[..., ::-1] - [103.939, 116.779, 123.68]) < 2.01
     assert far('squeezenet', scaled_then_cut(image, 256, 227)[..., ::-1] - [104, 117, 123]) < 2.01
     assert far('inception', scaled_then_cut(image, 342, 299) / 127.5 - 1) < 2.01 / 127.5

@@ -1,9 +1,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 from data import Dataset, show
 from data.augment import augmentation
+from data.errors import DataError
 from mathlib import rng, settings
 
 XS = np.zeros([4, 12])
@@ -107,3 +109,30 @@ def test_the_variants_of_a_data_set_are_those_of_its_first_training_picture():
     figure.canvas.draw()
     show.show_augmentations(dataset, ['crop'])
     assert plt.get_fignums() == [figure.number]
+
+
+@pytest.mark.parametrize(
+    ('source', 'names', 'count', 'message'),
+    [
+        ('cup.jpg', ['mirror'], 2, "a Pillow image .*open_picture reads a file.* got 'cup.jpg'"),
+        (np.zeros((4, 4)), ['mirror'], 2, r'got an array \[4, 4\] of float64'),
+        (np.zeros((4, 4, 3), bool), ['mirror'], 2, r'got an array \[4, 4, 3\] of bool'),
+        (np.zeros((4, 4, 3)), 'mirror', 2, r"'mirror': expected a list of names, such as \['mirror'\]"),
+        (np.zeros((4, 4, 3)), [], 2, r"expected a list of names, such as \['mirror'\]"),
+        (np.zeros((4, 4, 3)), ['miror'], 2, "Did you mean 'mirror'"),
+        (np.zeros((4, 4, 3)), ['mirror'], 0, 'count=0 variants to show: expected a whole number of at least 1'),
+        (np.zeros((4, 4, 3)), ['mirror'], True, 'count=True'),
+    ],
+)
+def test_what_cannot_be_changed_is_told_and_leaves_no_trace(source, names, count, message):
+    figures, state = plt.get_fignums(), rng.get_state()
+    with pytest.raises(DataError, match=message):
+        show.draw_augmentations(source, names, count)
+    following = rng.uniform(2)
+    rng.set_state(state)
+    assert (plt.get_fignums(), rng.uniform(2).tolist()) == (figures, following.tolist())
+
+
+def test_a_pillow_image_beside_its_variants():
+    image = Image.new('L', (6, 4), 90)
+    assert [shown.shape for shown in images(show.draw_augmentations(image, ['mirror'], 1))] == [(4, 6, 3)] * 2

@@ -204,3 +204,21 @@ def test_a_length_that_is_no_positive_number_is_refused(norm):
     give([1.0])
     with pytest.raises(ConfigError, match='cannot be clipped to a norm of .*: expected a number above 0'):
         clip_gradients(store, norm)
+
+
+@EACH
+def test_after_a_reset_an_optimiser_steps_like_a_new_one(spec):
+    with precision('float64'):
+        ends = []
+        for past in (3, 0):
+            store, give = store_of([1.0, -2.0])
+            moves = optimizer(spec)
+            for _ in range(past):
+                give([5.0, 7.0])
+                moves.update(store, 0.1)
+            moves.reset()
+            store.values[...] = to_device(np.array([1.0, -2.0]))
+            give([0.5, -0.25])
+            moves.update(store, 0.1)
+            ends.append(to_host(store.values).tolist())
+    assert ends[0] == ends[1]

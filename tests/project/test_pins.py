@@ -10,10 +10,13 @@ import yaml
 from packaging.requirements import Requirement
 from rattler import MatchSpec, Version, VersionSpec
 
+from tools import latest
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))['project']
 
-EVERY_LINE = [*PROJECT['dependencies'], *itertools.chain(*PROJECT['optional-dependencies'].values())]
+BUILD = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))['build-system']['requires']
+EVERY_LINE = [*PROJECT['dependencies'], *itertools.chain(*PROJECT['optional-dependencies'].values()), *BUILD]
 
 # Packages whose name on conda-forge is another: this one leaves out the window toolkit of the full "matplotlib".
 CONDA_NAMES = {'matplotlib': 'matplotlib-base', 'cupy-cuda13x': 'cupy', 'cupy-cuda12x': 'cupy'}
@@ -85,3 +88,13 @@ def test_the_gpu_environment_is_the_other_one_and_cupy():
 def test_both_cuda_versions_ask_for_the_same_cupy():
     thirteen, twelve = (Requirement(PROJECT['optional-dependencies'][extra][0]) for extra in ('gpu', 'gpu-cuda12'))
     assert thirteen.specifier == twelve.specifier
+
+
+def test_the_newest_versions_are_asked_for_with_lower_bounds_alone():
+    lines = [Requirement(line) for line in latest.requirements()]
+    assert {one.name for one in lines} == {
+        Requirement(line).name for line in PROJECT['dependencies'] + PROJECT['optional-dependencies']['test']
+    }
+    assert {specifier.operator for one in lines for specifier in one.specifier} == {'>='}
+    assert latest.unbounded('numpy>=2.0,<3') == 'numpy>=2.0'
+    assert latest.unbounded('torch==2.13.0') == 'torch'
