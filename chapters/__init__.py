@@ -14,13 +14,14 @@ nets               the book's networks, and the classical ones, as macros; nets.
 errata             what the book's own code does otherwise, as subclasses
 =================  ==============================================================
 
-Beside the staircase stand config and macros (checking configurations), structure (the layers as a tree), training
-(checking settings), finite (where NaN and infinity come from), history, progress, summary, gradients and check
-(gradients beside finite differences), confusion, figures, maps, diagram (plot_structure), side_heads and frozen (parts
-of CnnNetModel), weights (saving and loading, with description and weightfiles), published (weights of others, with
-layouts and misfits) and pretrained (networks that have them), checkpoints (trainings that go on after a kill, with
-checkpoint_state and checkpoint_files; wholefile writes these and those of save), transfer, classify (photos), and the
-command line with its experiments, runs and report.
+Beside the staircase stand config, macros and limits (checking configurations, and the memory that they ask for),
+structure (the layers as a tree), training (checking settings), shared_steps (steps done by several processes), finite
+(where NaN and infinity come from), history, progress, summary, gradients and check (gradients beside finite
+differences), confusion, figures, maps, diagram (plot_structure), side_heads and frozen (parts of CnnNetModel), weights
+(saving and loading, with description and weightfiles), published (weights of others, with layouts and misfits) and
+pretrained (networks that have them), checkpoints (trainings that go on after a kill, with checkpoint_state and
+checkpoint_files; wholefile writes these and those of save), transfer, classify (photos), and the command line with its
+experiments, runs, records and report.
 """
 
 from chapters import nets

@@ -1,11 +1,12 @@
 """The settings of a training, checked before it starts, and what is said when one breaks off."""
 
 import contextlib
-import math
-from numbers import Integral, Real
+from numbers import Integral
 
 from data import Dataset
+from mathlib.choices import POSITIVE
 from mathlib.errors import ConfigError, TrainingError
+from mathlib.quoting import quoted
 
 
 def check_model(name, dataset):
@@ -29,8 +30,10 @@ def check_training(model, epoch_count, batch_size, learning_rate, report):
     check_count(model.name, 'epoch_count', epoch_count, 1)
     check_count(model.name, 'batch_size', batch_size, 1)
     check_count(model.name, 'report', report, 0)
-    if isinstance(learning_rate, bool) or not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:
-        raise ConfigError(f'{model.name}: learning_rate is {learning_rate!r}: expected a number above 0, such as 0.001')
+    if not POSITIVE.fits(learning_rate):
+        raise ConfigError(
+            f'{model.name}: learning_rate is {quoted(learning_rate)}: expected a number above 0, such as 0.001'
+        )
     train_count = model.dataset.train_count
     if train_count == 0:
         raise ConfigError(f'{model.name}: {model.dataset.name} has no rows to train on: make the model with a dataset')

@@ -13,13 +13,18 @@ pool           max and average pooling forward and back
 norm           batch normalisation forward and back, for a team
 planes         the order of a map's numbers in memory
 scratch        buffers that are used again, and blocks of work that fit the cache
+branches       maps side by side or added up, and their gradients taken apart
+lrn            local response normalisation forward and back
 team           the threads that share a training step
+crew           the same with processes, for networks of many short operations
 losses         squared error and the two cross-entropies with their gradients
 parameters     all parameters of a model in one flat vector
 optimizers     gradient descent and Adam on that vector
 schedules      how the learning rate changes in the course of a training
 gradcheck      a backward pass held against finite differences
 runtime        what machine this is, and how much memory a run took
+choices        a choice by name with options, checked
+quoting        what a reader wrote, quoted briefly in an error
 commandline    the argument parser of `python -m data` and `python -m chapters`
 =============  =====================================================================
 

@@ -99,7 +99,15 @@ def test_a_record_of_a_history_is_a_copy():
     assert history.costs == [2.0]
 
 
-@pytest.mark.parametrize('setting', [dict(batch_size=True), dict(learning_rate=float('inf')), dict(learning_rate=True)])
+@pytest.mark.parametrize(
+    'setting',
+    [
+        dict(batch_size=True),
+        dict(learning_rate=float('inf')),
+        dict(learning_rate=True),
+        dict(learning_rate=10**400),
+    ],
+)
 def test_settings_that_only_look_like_numbers(dataset, setting):
     with pytest.raises(ConfigError, match=f'm: {next(iter(setting))} is '):
         MlpModel('m', dataset(), []).train(**setting)
