@@ -97,7 +97,7 @@ class MlpModel(Model):
     def init_parameters(self, hconfigs):
         """Check the configuration and allocate the layers in order, the output layer last."""
         self.hconfigs = hconfigs
-        self.room = Room()
+        self.memory_room = Room()
         self.output_layer = self.last_layer()
         self.structure = []
         shape = self.dataset.input_shape
@@ -111,7 +111,7 @@ class MlpModel(Model):
             raise ConfigError(f'{self.name}: {problem}') from None
         *self.pm_hiddens, self.pm_output = [placed.pm for placed in self.structure]
         self.parameters = ParameterStore({'hidden': self.pm_hiddens, 'output': self.pm_output})
-        self.averages = kept_arrays(self.structure)
+        self.kept_arrays = kept_arrays(self.structure)
 
     def last_layer(self):
         """The layer that makes the outputs that the dataset asks for: a full layer without ReLU."""
@@ -136,7 +136,7 @@ class MlpModel(Model):
         """Normally distributed weights of `shape`, and a bias of zeros, one for each of its last axis."""
         # Drawn as float64; then the number itself and its gradient.
         size = math.prod(shape) * (8 + 2 * backend.dtype.itemsize)
-        self.room.take(size, f'weights of shape {list(shape)}, with their gradients,')
+        self.memory_room.take(size, f'weights of shape {list(shape)}, with their gradients,')
         try:
             return rng.normal(0, self.weight_std(shape), shape), np.zeros(shape[-1])
         except MemoryError:

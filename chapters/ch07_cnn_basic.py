@@ -53,7 +53,7 @@ class CnnBasicModel(AdamModel):
     """
 
     use_adam = True
-    shared = None
+    shared_steps = None
     layer_options = {
         'full': {'width': Option(positive_int), 'actfunc': ACTFUNC},
         'conv': {
@@ -108,7 +108,7 @@ class CnnBasicModel(AdamModel):
         with located(hconfig.path):
             pm, output_shape = self.layer_method('alloc', hconfig)(input_shape, hconfig)
             size = math.prod(output_shape) * backend.dtype.itemsize
-            self.room.take(size, f'what this layer makes of one row, {list(output_shape)},')
+            self.memory_room.take(size, f'what this layer makes of one row, {list(output_shape)},')
         return pm, output_shape
 
     def forward_layer(self, x, hconfig, pm):
@@ -142,18 +142,18 @@ class CnnBasicModel(AdamModel):
 
     def train_epoch(self, epoch, epoch_count, batch_size, batch_count):
         """As in chapter 5; where threads would be slower than one, processes share the steps."""
-        with shared_steps(self, batch_size, batch_count) as self.shared:
+        with shared_steps(self, batch_size, batch_count) as self.shared_steps:
             try:
                 return super().train_epoch(epoch, epoch_count, batch_size, batch_count)
             finally:
-                self.shared = None
+                self.shared_steps = None
 
     def forward_neuralnet(self, x):
         """x [n, *input_shape] -> output [n, outputs], and what the backward pass needs, for each member of the team."""
         check_rows(self, x)
         x = x.astype(backend.dtype, copy=False)  # pixels may be whole numbers
-        if self.shared is not None and self.shared.takes(x):
-            return self.shared.forward(x), self.shared
+        if self.shared_steps is not None and self.shared_steps.takes(x):
+            return self.shared_steps.forward(x), self.shared_steps
         forward = super().forward_neuralnet
         members, each = self.team_size(len(x)), len(x) * self.products / max(1, self.operations)
         parts = team.run(members, lambda member: forward(x[member.part(len(x))]), each)
@@ -162,8 +162,8 @@ class CnnBasicModel(AdamModel):
 
     def backprop_neuralnet(self, G_output, aux):
         """As in chapter 5; the gradients that the members hand in for their rows add up to those of the batch."""
-        if aux is self.shared:
-            self.shared.backward(G_output)
+        if aux is self.shared_steps:
+            self.shared_steps.backward(G_output)
             return
         backprop, rows = super().backprop_neuralnet, len(G_output)
         each = rows * self.products / max(1, self.operations)
@@ -282,7 +282,7 @@ class CnnBasicModel(AdamModel):
                 math.prod(places.padded_sides), math.prod(places.ksize) * min(AT_ONCE, math.prod(places.output_sides))
             )
             size = area * input_shape[2] * backend.dtype.itemsize
-            self.room.check(size, f'windows of {list(places.ksize)} with padding {hconfig["padding"]!r}')
+            self.memory_room.check(size, f'windows of {list(places.ksize)} with padding {hconfig["padding"]!r}')
             return places
         except ConfigError as problem:
             raise ConfigError(f'{hconfig.path}: {problem}') from None

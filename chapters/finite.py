@@ -51,7 +51,7 @@ class NotFinite(TrainingError):
 
 def averages(model):
     """Copies of what layers keep without learning it, as moving averages; None where steps are not looked at singly."""
-    return [array.copy() for array in model.averages] if history.FETCH_EVERY == 1 else None
+    return [array.copy() for array in model.kept_arrays] if history.FETCH_EVERY == 1 else None
 
 
 def checked(model, x, y, loss, before):
@@ -148,7 +148,7 @@ class _Walk:
                 ('backprop_postproc', self._backprop_postproc),
                 ('new_random_key', lambda honest: lambda: key),
                 # Other processes would be looked at by nobody.
-                ('shared', lambda honest: None),
+                ('shared_steps', lambda honest: None),
             ):
                 stack.enter_context(_in_place_of(model, name, own))
             loss, output = model.compute_gradients(x, y)
@@ -258,7 +258,7 @@ def _in_place_of(model, name, make):
 
 
 def _put_back(model, before):
-    for array, values in zip(model.averages, before, strict=True):
+    for array, values in zip(model.kept_arrays, before, strict=True):
         array[...] = values
 
 

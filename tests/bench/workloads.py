@@ -256,7 +256,7 @@ def run_case(workload, torch=None, place='cpu', rounds=None):
     if model is None:
         return measured(workload, dataset, work, twin, torch, place, rounds)
     # As in the epochs of a training, in which processes may share the steps.
-    with shared_steps(model, workload.batch_size, STEPS_AN_EPOCH) as model.shared:
+    with shared_steps(model, workload.batch_size, STEPS_AN_EPOCH) as model.shared_steps:
         return measured(workload, dataset, work, twin, torch, place, rounds, model)
 
 
@@ -277,7 +277,7 @@ def measured(workload, dataset, work, twin, torch, place, rounds, model=None):
         'task': workload.task,
         'image': list(workload.image),
         'batch_size': workload.batch_size,
-        'processes': len(model.shared.ranks) + 1 if model is not None and model.shared is not None else 1,
+        'processes': len(model.shared_steps.ranks) + 1 if model is not None and model.shared_steps is not None else 1,
         'parameters': workload.parameters,
         'first_losses': results['ours'].round(5).tolist() if workload.task == 'train' else None,
         'our_ms': times['ours'],

@@ -108,7 +108,7 @@ def test_several_processes_did_work(monkeypatch):
     model = made(CnnExtModel, EXT)
     model.train(2, 10, 0.01)
     assert made_crews == ([3, 3] if crew.size(10, 1, 0, 1) > 1 else [])
-    assert model.shared is None
+    assert model.shared_steps is None
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
