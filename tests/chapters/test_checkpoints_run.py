@@ -117,9 +117,11 @@ def test_two_runs_on_one_stream_survive_a_kill_and_signals(straight, tmp_path):
         assert [name for name in found if not np.array_equal(found[name], wanted[name])] == [], steps
 
 
-def test_kills_at_random_moments():
+@pytest.mark.parametrize('processes', ['1', '2'])
+def test_kills_at_random_moments(processes):
     """A handful of those that `python -m tests.stress.kills` makes; copies of a process cannot share a GPU."""
     words = [sys.executable, '-m', 'tests.stress.kills', '--kills', '3', '--cases', 'regularised']
+    words += ['--processes', processes]
     env = {**os.environ, 'BACKEND': 'numpy', 'PYTHONPATH': str(ROOT)}
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

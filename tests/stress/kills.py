@@ -1,6 +1,6 @@
 """Trainings that are killed at random moments, and go on: do they end as if nothing had happened?
 
-    python -m tests.stress.kills --kills 200
+    python -m tests.stress.kills --kills 200 [--processes 2]
 
 A process that has everything imported makes a copy of itself for each training, which is killed (most by kill -9, some
 by Ctrl-C or the signal to end) and started again until it has come to its end. After every kill each checkpoint in
@@ -29,6 +29,7 @@ import numpy as np
 
 from chapters.checkpoint_files import NAMES, Folder
 from chapters.checkpoints import TrainingInterrupted
+from mathlib import crew, settings, team
 from tests.chapters.checkpoint_models import BATCH, CASES, outcome, same, train
 
 # Trainings long enough to be killed in the middle, with checkpoints of a few milliseconds at every step or seldom.
@@ -170,7 +171,11 @@ def main(arguments=None):
     parser.add_argument('--kills', type=int, default=200, help='(default: %(default)s)')
     parser.add_argument('--seed', type=int, default=1, help='of the moments (default: %(default)s)')
     parser.add_argument('--cases', nargs='+', choices=list(CASES), default=list(CASES), metavar='CASE')
+    parser.add_argument('--processes', type=int, default=1, help='that share each step of convolutional networks (1)')
     options = parser.parse_args(arguments)
+    if options.processes > 1:
+        # Nets as small as these would otherwise be left to one process.
+        settings.workers, crew.PRODUCTS, crew.EPOCH, team.PRODUCTS_A_WEIGHT = options.processes, 1, 1, 0
     draws, tally, wrong = random.Random(options.seed), collections.Counter(), []
     expected, began, ended = {}, time.monotonic(), collections.Counter()
     kinds = ('SIGKILL', 'SIGINT', 'SIGTERM')
