@@ -1,5 +1,7 @@
 """Small data sets in memory, one of each kind of answer."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,14 @@ class Answers(Dataset):
 
     def visualize(self, xs, estimates, answers):
         print(f'{len(xs)} rows, estimates {estimates.shape}, answers {answers.shape}')
+
+
+@pytest.fixture(autouse=True, scope='session')
+def interruptible():
+    """Ctrl-C ends what it is sent to, also where the tests are a job in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

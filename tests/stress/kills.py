@@ -76,8 +76,9 @@ class Trial:
 
     def train(self):
         """What the process does."""
-        # Ctrl-C at the terminal is for the process that watches.
+        # Ctrl-C at the terminal is for the process that watches, and this one must not ignore its own.
         os.setpgid(0, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         model = CASES[self.case](ROWS)
         honest = model.apply_gradients
 
