@@ -6,11 +6,13 @@
 import argparse
 import dataclasses
 import difflib
+import os
 import shlex
 import sys
 from pathlib import Path
 
 from chapters import check, report, runs
+from chapters.checkpoint_files import NAMES, RunFolder, check_named
 from chapters.classify import PLAIN, classify, plot_top, show_top
 from chapters.experiments import EXPERIMENTS
 from chapters.nets.catalogue import make
@@ -26,6 +28,9 @@ from mathlib.errors import BookError, ConfigError
 
 # `list` shows so many letters of a configuration.
 LONGEST = 72
+
+# What a run depends on beside its command line; without the same values it cannot go on, or not to the same bit.
+VARIABLES = ('DATA_DIR', 'BACKEND', 'DTYPE', 'WORKERS')
 
 # Command-line option -> field of Experiment.
 CHANGES = {'epochs': 'epoch_count', 'batch_size': 'batch_size', 'learning_rate': 'learning_rate', 'report': 'report'}
@@ -135,15 +140,19 @@ def run_all(options):
             print(f'Data: {dataset}, {dataset.kind}, answers {list(dataset.output_shape)}, digest {dataset.digest}')
         if keep:
             place = experiment.name if experiment.name not in done else f'{experiment.name}-{len(done) + 1}'
-            keep['checkpoint'] = runs.prepare_checkpoints(Path(options.checkpoint) / place, options.seed, done)
+            about = {'seed': options.seed, 'after': list(done)}
+            keep['checkpoint'] = RunFolder(Path(options.checkpoint) / place, about)
         record, model = runs.run_experiment(experiment, dataset, options.seed, done, changes, **keep)
         print(f'stored in {runs.save(record, folder)}')
         if options.resume and not record['stopped']:
             runs.forget_stopped(record, folder)
         if record['stopped']:
             whole = len(record['history']['epochs'])
-            print(f'error: {record["stopped"]} (the record holds {whole} whole epochs)', file=sys.stderr)
-            if keep and record['stopped'] in runs.STATUSES:
+            words = f'the record holds {whole} whole {"epoch" if whole == 1 else "epochs"}'
+            if not keep and record['stopped'] in runs.STATUSES:
+                words += '; with --checkpoint FOLDER it could go on'
+            print(f'error: {record["stopped"]} ({words})', file=sys.stderr)
+            if keep and record['stopped'] in runs.STATUSES and any(keep['checkpoint'].path.glob(NAMES)):
                 print(f'to go on: {resumption(options)}', file=sys.stderr)
             return runs.STATUSES.get(record['stopped'], 1)
         for count in experiment.shows:
@@ -155,6 +164,7 @@ def run_all(options):
 def checkpoint_options(options):
     """The arguments of `train` for checkpoints; none where they were not asked for."""
     if options.checkpoint is not None:
+        check_named(options.checkpoint)
         every = 1 if options.every is None else options.every
         return {'checkpoint': options.checkpoint, 'every': every, 'resume': options.resume}
     if options.resume or options.every is not None:
@@ -165,7 +175,11 @@ def checkpoint_options(options):
 def resumption(options):
     """The command line that goes on with a run."""
     words = [word for word in options.words if word != '--resume']
-    return shlex.join(['python', '-m', 'chapters', *words, '--resume'])
+    python = Path(sys.executable or 'python')
+    if python.is_relative_to(Path.cwd()):
+        python = Path('.', python.relative_to(Path.cwd()))
+    variables = [f'{name}={shlex.quote(os.environ[name])}' for name in VARIABLES if os.environ.get(name)]
+    return ' '.join([*variables, shlex.join([str(python), '-m', 'chapters', *words, '--resume'])])
 
 
 def seed_stream(seed):

@@ -166,7 +166,8 @@ class MlpModel(Model):
 
         checkpoint: a folder in which all that the training needs to go on is kept, see chapters.checkpoints; None for
         none. every: how many epochs lie between two checkpoints, such as 0.25. resume: go on from the last one, to the
-        same bit as if the training had never stopped.
+        same bit as if the training had never stopped. Attributes of a class of your own are saved if they are numbers,
+        words, arrays, lists or dicts of these, or NumPy's generators; a line names those that are not.
 
         Raises ConfigError for settings that cannot work, and TrainingError as soon as the cost, a gradient or a
         parameter is no longer a finite number: it names the step and the layer, and the History is kept. With
@@ -273,15 +274,20 @@ class MlpModel(Model):
     # Test and estimates
 
     def validate(self):
-        """The accuracy on up to 100 validation rows, drawn anew each time: a float, or two."""
-        with backend.quiet():
-            return to_numbers(self.eval_accuracy(*self.dataset.get_validate_data(100)))
+        """The accuracy on up to 100 validation rows, drawn anew each time: a float, or two.
+
+        Raises TrainingError where answers or outputs are not finite.
+        """
+        x, y = self.dataset.get_validate_data(100)
+        with backend.quiet(), finite.outputs_looked_at(self, 'the validation data that were drawn', y):
+            return to_numbers(self.eval_accuracy(x, y))
 
     def test(self):
-        """The accuracy on the test data, printed and returned: a float, or two."""
+        """The accuracy on the test data, printed and returned: a float, or two. Raises TrainingError as `validate`."""
         start = time.monotonic()
-        with backend.quiet():
-            accuracy = to_numbers(self.eval_accuracy(*self.dataset.get_test_data()))
+        x, y = self.dataset.get_test_data()
+        with backend.quiet(), finite.outputs_looked_at(self, 'the test data', y):
+            accuracy = to_numbers(self.eval_accuracy(x, y))
         self.dataset.test_prt_result(self.name, accuracy, int(time.monotonic() - start))
         if self.history is not None:
             self.history.test_accuracy = accuracy
@@ -304,8 +310,12 @@ class MlpModel(Model):
         return self.dataset.eval_accuracy(x, to_device(y), output)
 
     def get_estimate(self, x):
-        """What the model thinks of inputs x: values, probabilities or distributions, one row each."""
-        return self.dataset.get_estimate(self.get_output(x))
+        """What the model thinks of inputs x: values, probabilities or distributions, one row each.
+
+        Raises TrainingError where outputs are not finite.
+        """
+        with finite.outputs_looked_at(self, 'what is to be estimated'):
+            return self.dataset.get_estimate(self.get_output(x))
 
     def get_output(self, x):
         """The network's output for any number of inputs x [n, *input_shape]; returns a device array [n, outputs]."""

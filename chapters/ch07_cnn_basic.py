@@ -18,7 +18,7 @@ from chapters.ch06_adam import AdamModel
 from chapters.config import Option, flag, located, one_of, padding, positive_int, positive_pair
 from chapters.shared_steps import shared_steps
 from chapters.structure import first_learners, layers, learns, products_a_row
-from chapters.training import check_rows, enough_memory
+from chapters.training import check_rows, enough_memory, refuse_misfit
 from mathlib import backend, team
 from mathlib.backend import to_device, to_host, xp
 from mathlib.columns import LEAST_ROWS, arranged
@@ -128,7 +128,13 @@ class CnnBasicModel(AdamModel):
             if learns(pm):
                 raise ConfigError(f'{self.name}: {hconfig.path}: the backprop method of the layer after it gave no G_x')
             return None
-        return self.layer_method('backprop', hconfig)(G_y, hconfig, pm, aux)
+        try:
+            return self.layer_method('backprop', hconfig)(G_y, hconfig, pm, aux)
+        except ConfigError:
+            raise
+        except ValueError as problem:
+            refuse_misfit(self, hconfig, pm, G_y, problem)
+            raise
 
     def is_first(self, pm):
         """Whether these are the parameters of a layer that learns and that the input reaches before any other does."""

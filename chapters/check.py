@@ -8,6 +8,7 @@ many thousand losses can afford; parameters that are too many for that are check
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +16,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chapters import limits
 from chapters.ch09_cnn_ext import CnnExtModel
 from chapters.ch10_cnn_net import CnnNetModel
-from chapters.description import CLASSES, DualDummyDataset
+from chapters.check_given import model_class, text_of
+from chapters.description import CLASSES, STAIRCASE, DualDummyDataset
 from chapters.experiments import EXPERIMENTS
 from chapters.finite import places
 from chapters.gradients import loss_of
 from chapters.nets.catalogue import NETWORKS, make
+from chapters.training import check_rows, enough_memory
 from data import DummyDataset
-from mathlib import rng
+from mathlib import backend, rng
 from mathlib.backend import precision, scalar, to_device, to_host, xp
 from mathlib.choices import nearest
 from mathlib.errors import ConfigError, TrainingError
@@ -69,7 +73,10 @@ def add_parser(commands):
     command.add_argument('--layers', metavar='JSON', help='a configuration, such as \'[["conv", {"ksize": 3, ...}]]\'')
     command.add_argument('--file', metavar='FILE', help='a file with a configuration as JSON')
     command.add_argument(
-        '--model', metavar='CLASS', help=f'the class for a configuration, such as {", ".join(CLASSES)}'
+        '--model',
+        metavar='CLASS',
+        help=f'the class for a configuration or macro: {", ".join(CLASSES)}; or your own, as in mine:MyModel for the '
+        'class MyModel in mine.py',
     )
     command.add_argument('--args', metavar='JSON', help='arguments of a macro, such as \'{"#chn": 8}\'')
     command.add_argument('--input', metavar='H,W,C', help='the shape of an input, such as 16,16,3')
@@ -92,11 +99,8 @@ def run(options, find):
     if options.layers is not None:
         targets.append(_configured('network', _json('--layers', options.layers), shape or PICTURE, options))
     if options.file is not None:
-        try:
-            text = Path(options.file).read_text(encoding='utf-8')
-        except (OSError, UnicodeDecodeError) as problem:
-            raise ConfigError(f'{options.file} cannot be read: {problem}') from None
-        targets.append(_configured(Path(options.file).stem, _json(options.file, text), shape or PICTURE, options))
+        config = _json(options.file, text_of(options.file))
+        targets.append(_configured(Path(options.file).stem, config, shape or PICTURE, options))
     if not targets:
         raise ConfigError('nothing to check: give a NAME, --layers or --file, such as gradcheck residual_flower')
     return max([_check(target, options) for target in targets])
@@ -107,9 +111,10 @@ def check_layers(model, x, y, samples=5, seconds=SECONDS, show=print):
 
     model: made inside `with precision('float64'):`, where this must be called too. x, y: a batch. samples: places a
     parameter; fewer, and not all parameters, where that would take more than so many seconds. show: called with each
-    line of the table. Raises TrainingError where the loss or a gradient is not finite. The parameters are left as they
-    were.
+    line of the table. Raises ConfigError for a model that is not float64 or a batch that is none, TrainingError where
+    the loss or a gradient is not finite. The parameters are left as they were.
     """
+    _check_batch(model, x, y)
     with loss_of(model, x, y) as loss:
         began = time.monotonic()
         value = scalar(loss())
@@ -132,6 +137,28 @@ def check_layers(model, x, y, samples=5, seconds=SECONDS, show=print):
             show(f'{check.error:10.1e}  {check.places:6}  {check.verdict:7}  {layer}: {name.rsplit(".", 1)[-1]}')
             checks.append(check)
     return checks
+
+
+def _check_batch(model, x, y):
+    """Raise ConfigError for a model that is not float64, or an x or y that is no batch for it."""
+    if not backend.dtype == model.parameters.values.dtype == np.float64:
+        raise ConfigError(
+            f'{model.name} is {model.parameters.values.dtype}, and {backend.dtype} is computed: a difference of two '
+            f"losses needs more digits, so make the model, and check it, inside `with precision('float64'):`"
+        )
+    shapes = {'x': model.dataset.input_shape, 'y': model.dataset.output_shape}
+    for name, given in (('x', x), ('y', y)):
+        if getattr(given, 'dtype', np.dtype(object)).kind not in 'biuf' or given.ndim == 0:
+            raise ConfigError(
+                f'{model.name}: {name} is a {type(given).__name__}: expected an array of numbers '
+                f'[n, {", ".join(map(str, shapes[name]))}]'
+            )
+    check_rows(model, x)
+    if y.shape != (len(x), *shapes['y']):
+        raise ConfigError(
+            f'{model.name}: y has the shape {list(y.shape)}: expected {[len(x), *shapes["y"]]}, an answer for each row '
+            f'of x'
+        )
 
 
 def _judged(loss, values, gradient, count):
@@ -167,7 +194,9 @@ class _Target(NamedTuple):
 def _named(name, options, find):
     """The _Target of an experiment, a classical network or a macro."""
     given = _input_shape(options.input)
-    if name in NETWORKS:
+    if options.model and name not in CnnExtModel.macros:
+        raise ConfigError(f'{name} has a class of its own: --model is for --layers, --file and macros')
+    if name in NETWORKS and not options.model:
         usual, answers = NETWORKS[name].input_shape, options.answers or ANSWERS
         args = _json('--args', options.args) if options.args else None
         return _Target(
@@ -177,7 +206,7 @@ def _named(name, options, find):
         )
     # A name without its chapter is first of all an experiment's, which knows the arguments of its macro.
     short = {full.split('_', 1)[1] for full in EXPERIMENTS}
-    if name in CnnExtModel.macros and (options.args or name not in short):
+    if name in CnnExtModel.macros and (options.args or options.model or name not in short):
         args = _json('--args', options.args) if options.args else {}
         return _configured(name, ['custom', {'name': name, 'args': args}], given, options)
     try:
@@ -202,17 +231,28 @@ def _named(name, options, find):
 
 def _configured(name, hconfigs, shape, options):
     """The _Target of a configuration; shape None: of any side that is large enough."""
-    kind = options.model or CnnNetModel.__name__
-    if kind not in CLASSES:
-        near = nearest(kind, CLASSES)
-        raise ConfigError(f'--model is {kind!r}' + (f'; did you mean {near!r}?' if near else f': {", ".join(CLASSES)}'))
+    kind = model_class(options.model) if options.model else CnnNetModel
     answers = options.answers or ANSWERS
     shapes = _shapes(PICTURE if shape is None else shape, shape, options.resolution)
-    return _Target(
-        shapes if shape or options.resolution else [(side, side, PICTURE[2]) for side in SIDES],
-        None,
-        lambda shape: CLASSES[kind](name, DummyDataset('shapes', 'select', shape, [answers]), hconfigs),
-    )
+    if not shape and not options.resolution:
+        shapes = [(side, side, PICTURE[2]) for side in SIDES]
+
+    def build(shape):
+        try:
+            return kind(name, DummyDataset('shapes', 'select', shape, [answers]), hconfigs)
+        except ConfigError as problem:
+            raise ConfigError(f'{problem}{_advice(str(problem), options)}') from None
+
+    return _Target(shapes, None, build)
+
+
+def _advice(problem, options):
+    """What the command line can do about a configuration that was not understood; '' for nothing."""
+    if options.names and "in 'args'" in problem:
+        return '; here: --args \'{"#chn": 8}\', with all that it needs'
+    unknown = re.search(r"the layer type '(\w+)' is not known", problem)
+    knowing = [one for one in STAIRCASE if unknown and hasattr(one, f'alloc_{unknown[1]}_layer')]
+    return f'; {knowing[0].__name__} knows it: --model {knowing[0].__name__}' if knowing else ''
 
 
 def _shapes(usual, given, resolution):
@@ -237,10 +277,12 @@ def _check(target, options):
             f'{model.name}: {type(model).__name__}, {options.rows} rows of {_text(dataset.input_shape)}{beside}, '
             f'{math.prod(dataset.output_shape)} outputs, {model.parameters.count} parameters'
         )
+        _check_room(model, options.rows)
         draws = np.random.RandomState(0)
         _draw_parameters(model, draws)
-        x = draws.normal(size=(options.rows, *dataset.input_shape))
-        checks = check_layers(model, x, _answers(dataset, options.rows, draws), options.samples)
+        with enough_memory(model, f'a batch of {options.rows} rows', '--rows'):
+            x = draws.normal(size=(options.rows, *dataset.input_shape))
+            checks = check_layers(model, x, _answers(dataset, options.rows, draws), options.samples)
     wrong = [check for check in checks if check.verdict == WRONG]
     if not wrong:
         kinks = sum(check.verdict == KINK for check in checks)
@@ -252,6 +294,17 @@ def _check(target, options):
         f'all layers before it: look at the way back of this layer, of the one behind it, and of what holds them.\n'
     )
     return 1
+
+
+def _check_room(model, rows):
+    """Raise ConfigError for so many rows that inputs and what the layers make of them do not fit into the memory."""
+    made = sum(math.prod(placed.output_shape) for placed in model.structure)
+    size = rows * (math.prod(model.dataset.input_shape) + made) * np.dtype(np.float64).itemsize
+    if size > limits.MEMORY:
+        raise ConfigError(
+            f'--rows is {rows}: inputs and outputs of the layers alone would take {size / 1e9:,.1f} GB, but this '
+            f'machine has {limits.MEMORY / 1e9:,.1f} GB of memory: a handful of rows is enough'
+        )
 
 
 def _first_that_fits(target):

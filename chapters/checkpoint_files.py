@@ -6,6 +6,7 @@ cut included, one is there that can be read.
 """
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -30,6 +31,17 @@ LOCK, HOLDER = '.lock', '.holder.json'
 KEPT = 2
 
 
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run of the command line. about: what the run depends on beside its model: seed and after."""
+
+    path: Path
+    about: dict
+
+    def __fspath__(self):
+        return str(self.path)
+
+
 class Folder:
     """The folder at `path`, made if it is not there, for this process alone until `release` is called.
 
@@ -37,9 +49,10 @@ class Folder:
     """
 
     def __init__(self, path):
+        check_named(path)
         try:
             self.path = Path(path).expanduser().resolve()
-        except (TypeError, RuntimeError) as problem:
+        except (TypeError, ValueError, RuntimeError) as problem:
             raise CheckpointError(f'checkpoint={path!r} is no folder: {problem}') from None
         self.sound = []
         try:
@@ -128,6 +141,12 @@ class Folder:
             f'no checkpoint in {self.path} can be read: {"; ".join(reasons)}. Without resume, in another folder, the '
             f'training starts from the beginning'
         )
+
+
+def check_named(path):
+    """Raise CheckpointError for a text that names no folder."""
+    if isinstance(path, str) and not path.strip():
+        raise CheckpointError('checkpoint is empty: name a folder')
 
 
 def _read(path):

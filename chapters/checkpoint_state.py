@@ -5,6 +5,7 @@ There are two parts. What the training is (`identity`: model, data, settings) mu
 optimisers, the stream of random numbers, the order of the rows, the history) is put back by `restore`.
 """
 
+import dis
 import hashlib
 import inspect
 import json
@@ -24,10 +25,14 @@ from mathlib.errors import BookError
 # Words for what differs, where they are other than the names in the description.
 WORDS = {
     'dtype': 'DTYPE',
+    'after': 'the runs before it',
+    'report': 'report (a validation draws random rows, so with another report the numbers would be others)',
     'kind': 'the kind of data',
     'digest': 'the digest of the data',
     'answers': 'the answers of the training rows (which depend on the seed that the rows were shuffled with)',
 }
+# What NumPy draws random numbers with.
+GENERATORS = (np.random.Generator, np.random.RandomState)
 
 
 class CheckpointError(BookError):
@@ -91,22 +96,29 @@ def _settings(optimizer):
     return told
 
 
-def differences(model, saved, own):
-    """Where the identity of a checkpoint is not that of a model, in words; [] where they are equal.
+def differences(model, saved, own, done=0):
+    """Where the identity of a checkpoint is not that of a model, in words; [] where they are equal. done: the epochs.
 
     More epochs than before are no difference, unless the learning rate depends on their number.
     """
     theirs, ours = saved['training'], own['training']
     more = theirs['epoch_count'] < ours['epoch_count']
+    if both := saved.get('run') and own.get('run') and _unlike('', saved['run'], own['run']):
+        return both
     found = []
-    if more and not _is_constant(model.schedule):
+    if ours['epoch_count'] < done:
+        found.append(f'epoch_count: {done} epochs are done already, {ours["epoch_count"]} here')
+    elif more and not _is_constant(model.schedule):
         found.append(
             f'epoch_count: {theirs["epoch_count"]} in the checkpoint, {ours["epoch_count"]} here; with the schedule '
             f'{model.schedule!r} the learning rates of the epochs that are done would have been others'
         )
-    skipped = {'epoch_count'} if more else set()
-    for part in ('training', 'optimizers', 'data'):
-        found += _unlike('' if part != 'optimizers' else 'optimizer ', saved[part], own[part], skipped)
+    skipped = {'epoch_count'} if more or ours['epoch_count'] < done else set()
+    found += _unlike('', theirs, ours, skipped)
+    for name in dict.fromkeys([*saved['optimizers'], *own['optimizers']]):
+        where = name if 'optimizer' in name else f'optimizer {name}'
+        found += _unlike(f'{where} ', *(each['optimizers'].get(name, {}) for each in (saved, own)))
+    found += _unlike('', saved['data'], own['data'])
     described, wanted = saved['model'], own['model']
     found += _unlike('', described, wanted, {'hconfigs', 'version'})
     found += _unlike_layers('the model', described['hconfigs'], wanted['hconfigs'], model.layers)
@@ -178,6 +190,7 @@ def gather(model, where):
         'random': [kind, position, has_gauss, gauss],
         'optimizers': moved,
         'history': model.history.as_dict(),
+        'attributes': _own(model, arrays)[0],
     }
     # Unlike an identity it may hold numbers that are not finite, such as the best of costs before the first one.
     return json.dumps(reached), {name: np.asarray(to_host(array), order='C') for name, array in arrays.items()}
@@ -193,6 +206,7 @@ def restore(model, where, text, arrays):
             raise CheckpointError(f'{name} does not fit {model.name}: the checkpoint was made by another version')
     history = History.from_dict({**reached['history'], 'settings': model.history.settings})
     moved = {name: (one, _unpacked(reached['optimizers'][name], arrays)) for name, one in optimizers(model).items()}
+    own = {name: _unpacked(value, arrays) for name, value in reached.get('attributes', {}).items()}
     kind, position, has_gauss, gauss = reached['random']
     log = StepLog(arrays['costs'].tolist(), arrays['accuracies'].tolist())
     for name, target in targets.items():
@@ -201,10 +215,78 @@ def restore(model, where, text, arrays):
         for key in [key for key, value in vars(optimizer).items() if key not in state and not callable(value)]:
             delattr(optimizer, key)
         vars(optimizer).update(state)
+    for name, value in own.items():
+        setattr(model, name, _renewed(vars(model).get(name), value))
     rng.set_state((kind, arrays['random'], position, has_gauss, gauss))
     model.dataset.indices = arrays['indices']
     model.history = history
     where.go_on(reached['epoch'], reached['step'], log, reached['seconds'])
+
+
+def not_held(model):
+    """What a class of the reader's keeps that no checkpoint can hold, such as ['net.helper, a lock']."""
+    return _own(model, {})[1]
+
+
+def _own(model, arrays):
+    """The attributes that a class of the reader's has set: as plain data, and in words those that cannot be held."""
+    book = [one for one in type(model).__mro__ if one.__module__.startswith('chapters.')]
+    if type(model) in book:
+        return {}, []
+    functions = [each for one in book for each in vars(one).values() if inspect.isfunction(each)]
+    apart = {step.argval for each in functions for step in dis.get_instructions(each) if step.opname == 'STORE_ATTR'}
+    # Numbers such as l2_decay may be the reader's to change; these two a training sets itself.
+    numbers = {name for name, value in vars(model).items() if isinstance(value, (bool, int, float))}
+    apart -= numbers - {'learning_rate', 'is_training'}
+    apart |= set(optimizers(model))
+    held, lacking = {}, []
+    for name, value in vars(model).items():
+        if name in apart or inspect.isroutine(value) or inspect.isclass(value) or value is model.dataset:
+            continue
+        inside = {}
+        try:
+            held[name] = _packed(value, f'attribute.{name}', inside)
+        except CheckpointError:
+            lacking.append(f'{model.name}.{name}, a {type(value).__name__}')
+        else:
+            arrays.update(inside)
+    return held, lacking
+
+
+def _renewed(old, new):
+    """`new`, where it can be in the place of `old`: others may hold that too."""
+    if isinstance(new, GENERATORS) and type(old) is type(new) and _source(old)['kind'] == _source(new)['kind']:
+        _put_state(old, _source(new)['state'])
+        return old
+    if isinstance(old, np.ndarray | xp.ndarray) and isinstance(new, type(old)):
+        if old.shape == new.shape and old.dtype == new.dtype and getattr(old.flags, 'writeable', True):
+            old[...] = new
+            return old
+    elif isinstance(old, dict) and isinstance(new, dict):
+        fresh = {key: _renewed(old.get(key), value) for key, value in new.items()}
+        old.clear()
+        old.update(fresh)
+        return old
+    elif isinstance(old, list) and isinstance(new, list):
+        old[:] = [_renewed(old[n] if n < len(old) else None, value) for n, value in enumerate(new)]
+        return old
+    return new
+
+
+def _source(generator):
+    """The kind of a generator of random numbers and where its stream stands."""
+    if isinstance(generator, np.random.Generator):
+        state = generator.bit_generator.state
+    else:
+        state = generator.get_state(legacy=False)
+    return {'kind': state['bit_generator'], 'state': state}
+
+
+def _put_state(generator, state):
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    else:
+        generator.set_state(state)
 
 
 def _averages(model):
@@ -225,6 +307,10 @@ def _packed(value, name, arrays):
         return {'items': items, 'is': type(value).__name__ if type(value) is tuple else 'list'}
     if isinstance(value, dict) and all(isinstance(key, (str, int)) for key in value):
         return {'pairs': [[key, _packed(each, f'{name}.{key}', arrays)] for key, each in value.items()]}
+    if isinstance(value, GENERATORS):
+        source = _source(value)
+        state = _packed(source['state'], name, arrays)
+        return {'generator': type(value).__name__, 'kind': source['kind'], 'state': state}
     raise CheckpointError(
         f'{name} is a {type(value).__name__}, which no checkpoint can hold: an optimiser keeps its state in numbers, '
         f'words, arrays, and lists and dicts of these'
@@ -245,4 +331,9 @@ def _unpacked(value, arrays):
     if 'items' in value:
         items = [_unpacked(each, arrays) for each in value['items']]
         return tuple(items) if value['is'] == 'tuple' else items
+    if 'generator' in value:
+        bits = getattr(np.random, value['kind'])()
+        made = np.random.Generator(bits) if value['generator'] == 'Generator' else np.random.RandomState(bits)
+        _put_state(made, _unpacked(value['state'], arrays))
+        return made
     return {key: _unpacked(each, arrays) for key, each in value['pairs']}

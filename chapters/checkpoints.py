@@ -7,36 +7,42 @@ A checkpoint holds all that the training needs to go on as if it had never stopp
 one is written before the first step, so that a folder that cannot be written to is found before hours are spent. Ctrl-C
 lets the step be finished, writes one, and says how to go on.
 
-A class of your own may keep what it likes in its layers' pm, under 'state', and in optimisers. Other attributes that
-change in a training are not saved.
+A class of your own may keep what it likes in its layers' pm, under 'state', in optimisers, and in attributes: numbers,
+words, arrays, lists and dicts of these, NumPy's generators of random numbers. A line names what cannot be saved.
 """
 
 import contextlib
+import json
+import os
 import signal
+import stat
 import sys
 import threading
 
 from chapters import finite
 from chapters.checkpoint_files import Folder
-from chapters.checkpoint_state import CheckpointError, differences, gather, identity, machine, restore
+from chapters.checkpoint_state import CheckpointError, differences, gather, identity, machine, not_held, restore
 from chapters.history import Standing
 from chapters.training import diverged
-from chapters.weightfiles import WeightsError
+from chapters.weightfiles import WeightsError, listed
 from mathlib.choices import POSITIVE
 from mathlib.errors import ConfigError
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Ctrl-C, the signal to end, and a terminal that was closed, which not every platform has.
+SIGNALS = tuple(getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if hasattr(signal, name))
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """A training that was interrupted by Ctrl-C, or told to end, and saved; the message says how to go on.
+    """A training that was interrupted by Ctrl-C, or told to end; the message says how to go on, and what is lost if
+    the last checkpoint could not be written.
 
-    signal: the signal's number. path: the last checkpoint.
+    signal: the signal's number. path: the last good checkpoint, None if none is left. unsaved: whether
+    steps are lost.
     """
 
-    def __init__(self, message, number, path):
+    def __init__(self, message, number, path, unsaved=False):
         super().__init__(message)
-        self.signal, self.path = number, path
+        self.signal, self.path, self.unsaved = number, path, unsaved
 
     def _render_traceback_(self):
         """What a notebook shows: the message alone."""
@@ -56,7 +62,8 @@ class Checkpoints:
         self.model, self.every, self.resume, self.settings = model, every, resume, settings
         self.batch_count = batch_count
         self.interval = max(1, round(every * batch_count))
-        self.told = self.path = None
+        self.told = self.path = self.failure = None
+        self.saved = 0
         self._place = folder
         self._stack = contextlib.ExitStack()
 
@@ -66,14 +73,15 @@ class Checkpoints:
             self.identity = identity(self.model, self.settings)
         except WeightsError as problem:
             raise CheckpointError(f'no checkpoint can be made: {problem}') from None
+        self.identity['run'] = getattr(self._place, 'about', None)
         self.folder = Folder(self._place)
         self._stack.callback(self.folder.release)
         self._stack.callback(self._leave)
         with self._stack:
             if self.folder.checkpoints() and not self.resume:
                 raise CheckpointError(
-                    f'{self.folder.path} holds the checkpoints of another training: go on with it by resume=True '
-                    f'(--resume on the command line), or take another folder, or empty this one'
+                    f'in {self.folder.path} a training is there already{self._reached()}: go on with it by '
+                    f'resume=True (--resume on the command line), or take another folder, or empty this one'
                 )
             self._begin()
             self._catch_signals()
@@ -82,12 +90,21 @@ class Checkpoints:
 
     def __exit__(self, kind, problem, trace):
         """Give the folder back, and Ctrl-C; one that came too late for the last step is raised here."""
+        done = self._done()
         self._stack.close()
         if kind is None and self.told is not None:
-            raise self._interrupted()
+            raise self._interrupted(done)
 
     def _leave(self):
         self.model.standing = Standing()
+
+    def _reached(self):
+        """How far the training in the folder has come, in words; '' where that cannot be read."""
+        try:
+            count = json.loads(self.folder.read()[1]['reached'])['epoch'] - 1
+        except CheckpointError:
+            return ''
+        return f' ({count} {"epoch" if count == 1 else "epochs"} done)'
 
     def _begin(self):
         """Write the first checkpoint, or go on from the last one."""
@@ -99,21 +116,36 @@ class Checkpoints:
                 self._write()
             except (OSError, MemoryError) as problem:
                 raise CheckpointError(f'no checkpoint can be written in {self.folder.path}: {problem}') from None
+            self._tell_not_held()
             return
         path, described, arrays = self.folder.read()
-        if found := differences(self.model, described['identity'], self.identity):
-            raise CheckpointError(
-                f'{path} is the checkpoint of another training: {"; ".join(found)}. Make the model, its data and the '
-                f'settings as they were, or take another folder'
-            )
+        done = json.loads(described['reached'])['epoch'] - 1
+        if found := differences(self.model, described['identity'], self.identity, done):
+            raise CheckpointError(f'{path} is the checkpoint of another training: {"; ".join(found)}. {self._advice()}')
+        # A training that goes on from Python is still that of the run.
+        self.identity['run'] = self.identity['run'] or described['identity'].get('run')
         restore(self.model, where, described['reached'], arrays)
-        self.path = path
+        self.path, self.saved = path, self._done()
         for _ in range(self._done()):
             self.model.learning_rate = next(self.model.scheduled)
         print(f'Model {self.model.name} goes on {self._stands()}, from {path.name}.')
         theirs, ours = described['machine'], machine()
         if theirs != ours:
             print(f'The last digits may differ: the checkpoint was made by {_told(theirs)}, this is {_told(ours)}.')
+        self._tell_not_held()
+
+    def _advice(self):
+        if self.identity['run']:
+            return 'Give the options and variables of then, or another folder with --checkpoint'
+        return 'Make the model, its data and the settings as they were, or take another folder'
+
+    def _tell_not_held(self):
+        """Name what a checkpoint of a reader's own class lacks."""
+        if lacking := not_held(self.model):
+            print(
+                f'not saved: {listed(lacking)}. If that changes in a training, it does not go on as if it had never '
+                f'stopped'
+            )
 
     def end_step(self):
         """After a step: save if it is time. After the last one of an epoch `end_epoch` does it."""
@@ -134,6 +166,9 @@ class Checkpoints:
         try:
             self._write()
         except (OSError, MemoryError) as problem:
+            self.failure = problem
+            if self.told is not None:
+                raise self._interrupted(self._done()) from None
             last = f'the last good one is {self.path}' if self.path.exists() else 'no earlier one is left'
             print(
                 f'Model {self.model.name}: the checkpoint {self._stands()} cannot be written ({problem}); {last}. The '
@@ -141,12 +176,13 @@ class Checkpoints:
                 file=sys.stderr,
             )
         if self.told is not None:
-            raise self._interrupted()
+            raise self._interrupted(self._done())
 
     def _write(self):
         reached, arrays = gather(self.model, self.model.standing)
         described = {'identity': self.identity, 'machine': machine(), 'reached': reached}
         self.path = self.folder.write(self._done(), described, arrays)
+        self.saved = self._done()
 
     def _done(self):
         """How many steps are done."""
@@ -175,16 +211,41 @@ class Checkpoints:
         if self.told is not None:
             raise KeyboardInterrupt
         self.told = number
+        if number == getattr(signal, 'SIGHUP', None):
+            _leave_terminal()
 
-    def _interrupted(self):
+    def _interrupted(self, done):
+        """The error to raise after so many steps."""
+        path = self.path if self.path.exists() else None
+        lost = ''
+        if done != self.saved or path is None:
+            lost = f' without a new checkpoint, which cannot be written ({self.failure})'
+        if path is None:
+            message = f'{self.model.name}: stopped{lost}, and no earlier one is left: the training is lost'
+            return TrainingInterrupted(message, self.told, None, unsaved=True)
+        if lost:
+            steps = done - self.saved
+            lost += f'; {steps} {"step" if steps == 1 else "steps"} of {self.batch_count} an epoch are lost'
         settings = ', '.join(str(value) for value in self.settings.values())
         how = f'checkpoint={str(self.folder.path)!r}, every={self.every!r}, resume=True'
+        holds = 'is the last good one' if lost else 'holds the training'
         return TrainingInterrupted(
-            f'{self.model.name}: stopped. {self.path} holds the training; to go on, make the model again and call '
+            f'{self.model.name}: stopped{lost}. {path} {holds}; to go on, make the model again and call '
             f'model.train({settings}, {how})',
             self.told,
-            self.path,
+            path,
+            unsaved=bool(lost),
         )
+
+
+def _leave_terminal():
+    """Write to nowhere what would go to a terminal that is no more: it would be an error."""
+    for number in (1, 2):
+        with contextlib.suppress(OSError):  # a stream that is closed needs nothing
+            if stat.S_ISCHR(os.fstat(number).st_mode) and not os.isatty(number):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, number)
+                os.close(nowhere)
 
 
 def _told(machine):

@@ -28,7 +28,7 @@ CLASSES = {
     if inspect.isclass(one) and issubclass(one, MlpModel)
 }
 # Arguments of a model that are written down elsewhere, or that only print.
-APART = ('self', 'name', 'dataset', 'hconfigs', 'dump_structure')
+APART = ('name', 'dataset', 'hconfigs', 'dump_structure')
 # What a training or a classification asks of a model beside its arguments, as far as it can be written down.
 SETTINGS = ('use_adam', 'schedule', 'rand_std', 'prepare')
 
@@ -184,7 +184,7 @@ def _arguments(model_class):
     for one in model_class.__mro__:
         if '__init__' not in vars(one):
             continue
-        kinds = inspect.signature(one.__init__).parameters.values()
+        _, *kinds = inspect.signature(one.__init__).parameters.values()
         names += [each.name for each in kinds if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
         if all(each.kind is not each.VAR_KEYWORD for each in kinds):
             break

@@ -16,13 +16,19 @@ from chapters import history
 from chapters.structure import parts, weights
 from chapters.training import diverged
 from mathlib import backend
-from mathlib.backend import scalar, to_host, xp
+from mathlib.backend import scalar, to_device, xp
 from mathlib.errors import TrainingError
 from mathlib.team import member
 
 COST, GRADIENT, PARAMETER = 'the cost', 'a gradient', 'a parameter'
 MEND = 'Mend the data, or leave such rows out.'
 ANEW = 'Make the model anew, or load its parameters again.'
+FIRST = (
+    'This was the first step, before any update, so no learning rate is to blame: look at the layer named, at its '
+    'inputs, and at the first weights.'
+)
+# Rows of data are looked at so many at a time.
+AT_ONCE = 100
 # A message names so many rows or parameters.
 NAMED = 3
 
@@ -91,6 +97,8 @@ def placed_in(model, epoch, batch_size):
             # All was finite in the step before, so its update made the parameters what they are.
             when = f'after epoch {epoch}, step {step - 1}' if step > 1 else f'before epoch {epoch}, step 1'
             finding = finding if step > 1 else finding._replace(remedy=ANEW)
+        elif (epoch, step) == (1, 1):
+            finding = finding._replace(remedy=FIRST)
         raise diverged(model, finding, when) from None
 
 
@@ -104,7 +112,63 @@ def late(model):
     )
     if history.FETCH_EVERY > 1:
         where += '; with chapters.history.FETCH_EVERY = 1 a GPU waits for every step, and the layer is found'
-    return Finding(COST, where, moved=True)
+    first = model.standing.epoch == 1 and model.standing.log.steps == 0
+    return Finding(COST, where, moved=True, remedy=FIRST if first else '')
+
+
+@contextlib.contextmanager
+def outputs_looked_at(model, data, y=None):
+    """Inside, model.get_output raises TrainingError where the outputs for some rows are not finite.
+
+    data: what the rows are, such as 'the test data'. y: their answers, host or device, which are looked at first; None
+    for none. The error says how many rows, and whether the data or the network is to blame; it carries the history.
+    """
+    if y is not None:
+        rows = _bad_rows(y)
+        if rows:
+            raise _no_outputs(
+                model, f'the answers of {len(rows)} of {len(y)} rows of {data} are not finite', rows, MEND
+            )
+
+    def looking(honest):
+        def get_output(x):
+            output = honest(x)
+            rows = [] if _is_finite(output) else _bad_rows(output)
+            if rows:
+                told = f'the outputs for {len(rows)} of {len(x)} rows of {data} are not finite'
+                given = sorted(set(rows).intersection(_bad_rows(x)))
+                if len(given) == len(rows):
+                    raise _no_outputs(model, f'{told}, as their inputs are not finite already', rows, MEND)
+                bad = spoilt(model)
+                why = (
+                    f'these parameters are not finite: {bad.where}'
+                    if bad
+                    else 'what a layer makes of them is too large'
+                )
+                told += f', though the inputs of {len(rows) - len(given)} of them are: the network makes them so; {why}'
+                raise _no_outputs(model, told, rows, ANEW)
+            return output
+
+        return get_output
+
+    with _in_place_of(model, 'get_output', looking):
+        yield
+
+
+def _no_outputs(model, told, rows, remedy):
+    """The TrainingError for rows of data."""
+    numbers = _list([str(row) for row in rows])
+    return TrainingError(f'{model.name}: {told} (counted from 0: {numbers}). {remedy}', history=model.history)
+
+
+def _bad_rows(array):
+    """The numbers of the rows that are not finite, from 0; of pictures that are drawn in pieces, too."""
+    bad = []
+    for start in range(0, len(array), AT_ONCE):
+        rows = to_device(array[start : start + AT_ONCE])
+        good = xp.isfinite(rows).reshape(len(rows), -1).all(axis=1)
+        bad += (start + xp.flatnonzero(~good)).tolist()
+    return bad
 
 
 def spoilt(model):
@@ -121,8 +185,7 @@ def spoilt(model):
 def find(model, x, y):
     """The Finding for a batch, device arrays x and y, whose step made something that is not finite."""
     for what, array in (('inputs', x), ('answers', y)):
-        rows = to_host(xp.flatnonzero(~xp.isfinite(array).reshape(len(array), -1).all(axis=1))).tolist()
-        if rows:
+        if rows := _bad_rows(array):
             told = _list([str(row + 1) for row in rows])
             words = f'row {told} of the batch is' if len(rows) == 1 else f'rows {told} of the batch are'
             return Finding(COST, f'among the {what}, {words} not finite', tuple(rows), remedy=MEND)

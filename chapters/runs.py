@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,10 +18,9 @@ from mathlib.errors import BookError, TrainingError
 STORED = settings.ROOT / 'book' / 'results'
 OWN = settings.ROOT / 'results'
 # What a record says of a run that was broken off from outside, and the exit status of the command.
-INTERRUPTED, TERMINATED = 'interrupted', 'terminated'
-STATUSES = {INTERRUPTED: 130, TERMINATED: 143}
-# In the folder of a run's checkpoints: what the run was.
-ABOUT = 'run.json'
+INTERRUPTED, TERMINATED, HUNG_UP = 'interrupted', 'terminated', 'hung up'
+STATUSES = {INTERRUPTED: 130, TERMINATED: 143, HUNG_UP: 129}
+SIGNALS = {'SIGTERM': TERMINATED, 'SIGHUP': HUNG_UP}
 
 
 class RunError(BookError):
@@ -48,7 +48,10 @@ def run_experiment(experiment, dataset, seed, after=(), changes=(), **checkpoint
         seconds = time.monotonic() - start
         stopped = str(problem)
         if isinstance(problem, KeyboardInterrupt):
-            stopped = TERMINATED if getattr(problem, 'signal', None) == signal.SIGTERM else INTERRUPTED
+            number = getattr(problem, 'signal', None)
+            stopped = SIGNALS.get(signal.Signals(number).name if number else None, INTERRUPTED)
+            if getattr(problem, 'unsaved', False):
+                print(problem, file=sys.stderr)
     if checkpoints.get('resume') and model.history:
         # What was trained before this process counts as well.
         seconds = max(seconds, sum(epoch.seconds for epoch in model.history.epochs))
@@ -76,27 +79,6 @@ def run_experiment(experiment, dataset, seed, after=(), changes=(), **checkpoint
         'finished': datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC'),
     }
     return record, model
-
-
-def prepare_checkpoints(folder, seed, after):
-    """Make the folder for a run's checkpoints, or see that it is of the same run; returns the Path.
-
-    What a run does depends on the stream of random numbers, so on its seed and on what used it before: `after`, a list
-    of names. Raises RunError.
-    """
-    folder = prepare(folder, 'checkpoint')
-    path, about = folder / ABOUT, {'seed': seed, 'after': list(after)}
-    if not path.exists():
-        _write(path, json.dumps(about))
-        return folder
-    try:
-        found = json.loads(path.read_text(encoding='utf-8'))
-        unlike = [f'{name}: {found[name]} there, {value} here' for name, value in about.items() if found[name] != value]
-    except (OSError, ValueError, LookupError, TypeError) as problem:
-        raise RunError(f'{path} does not say what the run was ({problem}): take another folder') from None
-    if unlike:
-        raise RunError(f'{folder} holds the checkpoints of another run: {"; ".join(unlike)}')
-    return folder
 
 
 def describe_dataset(dataset):

@@ -3,6 +3,7 @@
 import contextlib
 from numbers import Integral
 
+from chapters.structure import walk
 from data import Dataset
 from mathlib.choices import POSITIVE
 from mathlib.errors import ConfigError, TrainingError
@@ -56,6 +57,22 @@ def check_rows(model, x):
     hint = '; one row alone is a batch of one, x[None]' if x.ndim == len(expected) else ''
     first = model.structure[0].layer.path
     raise ConfigError(f'{model.name}: {first} takes a batch [{batch}], but what came is {list(x.shape)}{hint}')
+
+
+def refuse_misfit(model, hconfig, pm, G_y, problem):
+    """Raise ConfigError if the ValueError in a layer's backprop method came of a G_y that has not the shape of its y.
+
+    Otherwise the problem gets a note that names the layer.
+    """
+    shape = next((list(placed.output_shape) for _, _, placed in walk(model.structure) if placed.pm is pm), None)
+    came = list(G_y.shape[1:])
+    if shape is not None and came != shape:
+        raise ConfigError(
+            f'{model.name}: {hconfig.path} makes rows of shape {shape}, but the gradient that comes back to it has '
+            f'rows of shape {came}: look at the G_x that the backprop method of the layer after it gives'
+        ) from problem
+    if not hasattr(problem, '__notes__'):
+        problem.add_note(f'This was in the backprop method of {hconfig.path} in {model.name}.')
 
 
 def diverged(model, finding, when='in this step'):

@@ -187,7 +187,7 @@ def _target(path):
     """The Path to write to, behind any link."""
     try:
         path = Path(path).expanduser().resolve()
-    except (TypeError, OSError, RuntimeError) as problem:
+    except (TypeError, ValueError, OSError, RuntimeError) as problem:
         raise WeightsError(f'{path!r} is no path to save to: {problem}') from None
     if path.suffix != SUFFIX:
         raise WeightsError(f'{path}: the name of a file of weights ends in {SUFFIX}')

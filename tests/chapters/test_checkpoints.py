@@ -96,6 +96,54 @@ def test_a_training_that_has_ended_is_not_repeated(tmp_path):
     assert [epoch.seconds for epoch in history.epochs] == seconds
 
 
+class Restless(MlpModel):
+    """A reader's class with a state of its own, which its instance is called `this` in."""
+
+    def __init__(this, name, dataset, hconfigs, strength=0.5):
+        super().__init__(name, dataset, hconfigs)
+        this.strength = strength
+        this.own, this.old = np.random.default_rng(3), np.random.RandomState(4)
+        this.velocity = {'w': np.zeros(3), 'seen': []}
+        this.alias = this.velocity['w']
+
+    def train_step(self, x, y):
+        self.strength *= 0.9
+        self.rand_std *= 0.5
+        self.alias += self.own.normal(0, 1, 3) + self.old.normal()
+        self.velocity['seen'].append(float(self.alias[0]))
+        self.learning_rate *= 1 + self.strength * abs(float(self.velocity['w'].mean()))
+        return super().train_step(x, y)
+
+
+def test_the_state_of_a_class_of_the_readers(tmp_path, capsys):
+    def made():
+        rng.seed(3)
+        return Restless('own', pictures(), [4])
+
+    straight = made()
+    train(straight)
+    expected = outcome(straight)
+    broken_off(made(), 6, checkpoint=tmp_path, every=0.25)
+    model = made()
+    train(model, checkpoint=tmp_path, resume=True)
+    assert same(outcome(model), expected)
+    assert (model.strength, model.rand_std) == (straight.strength, straight.rand_std)
+    assert model.velocity['seen'] == straight.velocity['seen']
+    assert len(model.velocity['seen']) == 12
+    assert model.alias is model.velocity['w']
+    assert model.own.random() == straight.own.random()
+    assert model.old.random() == straight.old.random()
+    assert 'not saved' not in capsys.readouterr().out
+
+
+def test_what_cannot_be_held_is_named_once(tmp_path, capsys):
+    model = Restless('own', pictures(), [4])
+    model.helper = {1, 2}
+    train(model, checkpoint=tmp_path, every=0.5)
+    out = capsys.readouterr().out
+    assert out.count('not saved: own.helper, a set. If that changes') == out.count('not saved') == 1
+
+
 def test_two_trainings_on_one_stream(tmp_path):
     def both(breaks=None, **resumed):
         first = MLP()

@@ -41,7 +41,9 @@ def content(folder):
 def test_a_folder_in_which_there_is_a_training_is_not_written_over(tmp_path):
     train(MLP(), checkpoint=tmp_path)
     before = content(tmp_path)
-    with pytest.raises(CheckpointError, match='go on with it by resume=True .* or take another folder'):
+    with pytest.raises(
+        CheckpointError, match=r'already \(3 epochs done\): go on with it by resume=True .* or take another folder'
+    ):
         train(MLP(), checkpoint=tmp_path)
     assert content(tmp_path) == before
 
@@ -67,6 +69,14 @@ def test_a_class_that_cannot_be_described_is_found_before_the_first_step(tmp_pat
     with pytest.raises(CheckpointError, match='Forgetful takes the argument'):
         train(model, checkpoint=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ('place', 'message'), [('', 'checkpoint is empty: name a folder'), (' ', 'is empty'), ('a\0', 'null')]
+)
+def test_a_text_that_names_no_folder(place, message):
+    with pytest.raises(CheckpointError, match=message):
+        train(MLP(), checkpoint=place)
 
 
 @pytest.mark.parametrize('place', ['/proc/checkpoints', 'file', 'file/inside'])
@@ -223,7 +233,7 @@ def test_where_all_are_damaged_the_reason_for_each_is_given(tmp_path):
         train(MLP(), checkpoint=tmp_path, resume=True)
     assert f'{newest} cannot be read' in str(refused.value)
     assert f'{older} is damaged: content and digest do not agree' in str(refused.value)
-    with pytest.raises(CheckpointError, match='holds the checkpoints of another training'):
+    with pytest.raises(CheckpointError, match='a training is there already: go on'):
         train(MLP(), checkpoint=tmp_path)
 
 
@@ -289,6 +299,32 @@ def test_the_step_is_finished_and_saved(number, step, done, tmp_path):
     model = MLP()
     eval(call, {'model': model})
     assert same(outcome(model), expected)
+
+
+@pytest.mark.parametrize('left', [True, False])
+def test_what_is_lost_is_said_where_it_cannot_be_saved(left, tmp_path, monkeypatch, capsys):
+    model = signalled(MLP(), 5, signal.SIGINT)
+    moved = model.apply_gradients
+
+    def last_step():
+        if model.standing.epoch == 2 and model.standing.step == 1:
+            monkeypatch.setattr('os.fsync', full)
+            for path in [] if left else tmp_path.glob('*.safetensors'):
+                path.unlink()
+        moved()
+
+    model.apply_gradients = last_step
+    with pytest.raises(TrainingInterrupted) as interrupted:
+        train(model, checkpoint=tmp_path)
+    message, last = str(interrupted.value), tmp_path / 'checkpoint-00000004.safetensors'
+    assert message.startswith('net: stopped without a new checkpoint, which cannot be written ([Errno 28] No space')
+    assert interrupted.value.path == (last if left else None)
+    assert interrupted.value.unsaved
+    if left:
+        assert f'; 2 steps of 4 an epoch are lost. {last} is the last good one; to go on, make the model' in message
+    else:
+        assert message.endswith(', and no earlier one is left: the training is lost')
+    assert 'goes on' not in message + capsys.readouterr().err
 
 
 def test_a_second_one_does_not_wait(tmp_path):

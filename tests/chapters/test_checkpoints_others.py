@@ -30,8 +30,8 @@ def nothing_on_the_disk(monkeypatch):
     [
         ({'batch_size': 20}, 'batch_size: 10 in the checkpoint, 20 here'),
         ({'learning_rate': 0.5}, 'learning_rate: 0.01 in the checkpoint, 0.5 here'),
-        ({'epoch_count': 2}, 'epoch_count: 3 in the checkpoint, 2 here'),
-        ({'report': 0}, 'report: 1 in the checkpoint, 0 here'),
+        ({'epoch_count': 2}, 'epoch_count: 3 epochs are done already, 2 here'),
+        ({'report': 0}, r'report \(a validation draws random rows, .*\): 1 in the checkpoint, 0 here'),
     ],
 )
 def test_other_settings_are_named(changes, message, tmp_path):
@@ -93,7 +93,7 @@ def test_everything_else_that_differs_is_named(tmp_path):
     slower.adam.ro_1 = 0.5
     assert 'optimizer adam ro_1: 0.9 in the checkpoint, 0.5 here' in refusal(slower)
     slower.adam, slower.optimizer = CnnNetModel('x', pictures(), []).adam, Momentum()
-    assert 'optimizer optimizer class: GradientDescent in the checkpoint, Momentum here' in refusal(slower)
+    assert 'optimizer class: GradientDescent in the checkpoint, Momentum here' in refusal(slower)
     other = seeded(CnnNetModel, [CONV, CONV, 5])
     other.dataset.tr_ys = other.dataset.tr_ys[::-1]
     assert 'the answers of the training rows (which depend on the seed' in refusal(other)

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from chapters import runs
-from chapters.__main__ import main
+from chapters import MlpModel, runs
+from chapters.__main__ import main, resumption
 from chapters.checkpoint_files import Folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,8 +105,8 @@ def test_two_runs_on_one_stream_survive_a_kill_and_signals(straight, tmp_path):
         assert ended == status, err
         assert 'Model abalone_model goes on ' in out
         (line,) = re.findall('^to go on: (.*)$', err, re.MULTILINE)
-        assert line.startswith('python -m chapters run ')
-        words = shlex.split(line)[3:]
+        words = shlex.split(line)
+        words = words[words.index('chapters') + 1 :]
         (stopped,) = (tmp_path / 'results').glob('*-stopped.json')
         assert json.loads(stopped.read_text(encoding='utf-8'))['stopped'] == told
 
@@ -133,11 +134,80 @@ def test_a_run_with_another_past_is_refused(tmp_path, capsys):
     assert main(['run', NAMES[0], *options]) == 0
     capsys.readouterr()
     assert main(['run', NAMES[0], *options, '--resume', '--seed', '5']) == 1
-    assert 'holds the checkpoints of another run: seed: 1234 there, 5 here' in capsys.readouterr().err
+    assert 'is the checkpoint of another training: seed: 1234 in the checkpoint, 5 here' in capsys.readouterr().err
     assert main(['run', NAMES[0], *options]) == 1
     assert 'go on with it by resume=True (--resume on the command line)' in capsys.readouterr().err
     assert main(['run', NAMES[0], *options, '--resume', '--batch-size', '20']) == 1
     assert 'batch_size: 10 in the checkpoint, 20 here' in capsys.readouterr().err
+
+
+def test_what_is_refused_leaves_nothing_that_is_held_against_anybody(tmp_path, capsys):
+    options = ['--epochs', '1', '--results', str(tmp_path / 'results'), '--checkpoint', str(tmp_path / 'kept')]
+    assert main(['run', NAMES[0], *options, '--every', '0', '--seed', '5']) == 1
+    assert main(['run', NAMES[0], *options, '--seed', '5', '--batch-size', '0']) == 1
+    capsys.readouterr()
+    assert main(['run', NAMES[0], *options]) == 0
+    assert main(['run', NAMES[0], *options, '--resume', '--seed', '5']) == 1
+    assert main(['run', NAMES[0], *options, '--resume']) == 0
+    assert main(['run', NAMES[0], *options]) == 1
+    assert 'a training is there already (1 epoch done)' in capsys.readouterr().err
+
+
+def test_an_empty_name_is_no_folder(capsys):
+    assert main(['run', NAMES[0], '--checkpoint', ' ']) == 1
+    assert capsys.readouterr().err == 'error: checkpoint is empty: name a folder\n'
+
+
+def test_the_line_to_go_on_has_the_variables_and_the_interpreter(monkeypatch, tmp_path):
+    for name in ('BACKEND', 'DTYPE', 'WORKERS'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('DATA_DIR', 'my data')
+    monkeypatch.setenv('DTYPE', 'float64')
+    monkeypatch.chdir(tmp_path)
+    options = SimpleNamespace(words=['run', 'x', '--resume'])
+    for place, shown in ((tmp_path / 'v' / 'python', 'v/python'), (Path('/opt/python'), '/opt/python')):
+        monkeypatch.setattr(sys, 'executable', str(place))
+        assert resumption(options) == f"DATA_DIR='my data' DTYPE=float64 {shown} -m chapters run x --resume"
+
+
+def test_without_a_folder_the_option_is_named(monkeypatch, tmp_path, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('chapters.ch05_mlp_model.MlpModel.train_step', interrupted)
+    assert main(command(tmp_path)) == 130
+    expected = 'error: interrupted (the record holds 0 whole epochs; with --checkpoint FOLDER it could go on)\n'
+    assert capsys.readouterr().err == expected
+
+
+@pytest.mark.parametrize('left', [True, False])
+def test_what_is_lost_is_said_on_the_command_line(left, monkeypatch, tmp_path, capsys):
+    folder, honest, count = tmp_path / 'kept' / NAMES[0], MlpModel.apply_gradients, iter(range(2000))
+
+    def full(file):
+        raise OSError(28, 'No space left on device')
+
+    def moved(self):
+        if next(count) == 97:
+            for path in [] if left else folder.glob('*.safetensors'):
+                path.unlink()
+            monkeypatch.setattr('chapters.wholefile.os.fsync', full)
+            os.kill(os.getpid(), signal.SIGINT)
+        honest(self)
+
+    monkeypatch.setattr(MlpModel, 'apply_gradients', moved)
+    assert main(kept(tmp_path)) == 130
+    err = capsys.readouterr().err
+    assert ('; 2 steps of 96 an epoch are lost.' in err) == left
+    assert ('no earlier one is left: the training is lost' in err) != left
+    assert ('to go on: ' in err) == left
+
+
+def test_a_terminal_that_is_closed(tmp_path):
+    ended, _, err = after_step(started(kept(tmp_path, *OFTEN)), tmp_path / 'kept' / NAMES[0], 1, signal.SIGHUP)
+    assert ended == 129, err
+    (stopped,) = (tmp_path / 'results').glob('*-stopped.json')
+    assert json.loads(stopped.read_text(encoding='utf-8'))['stopped'] == 'hung up'
 
 
 def test_a_run_may_come_twice(tmp_path):

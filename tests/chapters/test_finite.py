@@ -13,6 +13,7 @@ from tests.chapters.weight_models import CASES, CONV
 
 DEEP = [CONV, ['loop', {'repeat': 2}, ['add', {'x': False}, CONV, ['serial', CONV, CONV]]], 5]
 ADVICE = 'The usual cause is a learning rate too high for this data: it was 0.001, try 0.0001'
+FIRST = 'This was the first step, before any update, so no learning rate is to blame: look at the layer named, at its '
 UNMOVED = 'and the parameters are those before this step'
 SPOILT = 'but the parameters are spoilt'
 
@@ -158,7 +159,7 @@ def test_the_layer_in_a_composite_that_overflows_forward_is_named_with_its_turn(
         'net: the cost is no longer a finite number in epoch 1, step 1: ',
         'layer 2 > loop > add > branch 2 > serial > layer 2 > conv (turn 2) makes it so on the way forward, of inputs',
         'and parameters up to 3.0e+38. ' if backend.dtype == np.float32 else 'and parameters up to 1.0e+308. ',
-        ADVICE,
+        FIRST,
     )
     assert 'its history (0 whole epochs) is kept in model.history' in message
 
@@ -173,19 +174,19 @@ def test_the_first_layer_is_named_though_another_spreads_it_to_all_rows():
 
     # The last member has the row; by way of mean and variance the others meet it in the next layer.
     model = OneRow('net', Pictures(), [CONV, ['max', {'stride': 2}], ['batch_normal'], ['full', {'width': 4}]])
-    fails(model, 'epoch 1, step 1: layer 2 > max makes it so on the way forward, of inputs up to ', ADVICE)
+    fails(model, 'epoch 1, step 1: layer 2 > max makes it so on the way forward, of inputs up to ', FIRST)
 
 
 def test_the_cost_alone_overflows():
     model = MlpModel('net', Pictures('regression'), [4])
     model.pm_output['b'][...] = 1e30 if backend.dtype == np.float32 else 1e200
-    fails(model, 'it is too large for the float type, as the outputs reach 1.0e+', ADVICE)
+    fails(model, 'it is too large for the float type, as the outputs reach 1.0e+', FIRST)
 
 
 def test_the_cost_of_weight_decay_overflows():
     model = CnnRegModel('net', Pictures(), [CONV, 4], l2_decay=0.1)
     model.pm_hiddens[0]['k'][0, 0, 0, 0] = -1e25 if backend.dtype == np.float32 else -1e200
-    fails(model, 'epoch 1, step 1: what weight decay adds to it, as the weights are too large. ', ADVICE)
+    fails(model, 'epoch 1, step 1: what weight decay adds to it, as the weights are too large. ', FIRST)
 
 
 class WrongBack(CnnNetModel):
@@ -265,4 +266,68 @@ def test_where_a_gpu_does_not_wait_the_step_is_known_all_the_same(monkeypatch):
         'finite either: hidden.0.k of layer 1 > conv (108 of 108 numbers)',
         'with chapters.history.FETCH_EVERY = 1 a GPU waits for every step, and the layer is found',
         unmoved=False,
+    )
+
+
+@pytest.mark.parametrize('model_class', [MlpModel, CnnExtModel])
+def test_test_and_validation_data_that_are_not_finite_are_told_apart_from_the_network(model_class):
+    model = model_class('net', Pictures(), CASES[model_class])
+    spoil_rows(model.dataset, [2, 5], 'te_xs')
+    count = len(model.dataset.te_xs)
+    with pytest.raises(TrainingError) as problem:
+        model.test()
+    assert str(problem.value) == (
+        f'net: the outputs for 2 of {count} rows of the test data are not finite, as their inputs are not finite '
+        'already (counted from 0: 2, 5). Mend the data, or leave such rows out.'
+    )
+    spoil_rows(model.dataset, range(len(model.dataset.va_xs)), 'va_xs', np.inf)
+    with pytest.raises(
+        TrainingError, match='rows of the validation data that were drawn are not finite, as their'
+    ) as p:
+        model.train(epoch_count=2, batch_size=10, report=1)
+    assert p.value.history is model.history
+    with pytest.raises(TrainingError, match='net: the outputs for 1 of 3 rows of what is to be estimated are not'):
+        model.get_estimate(model.dataset.te_xs[:3])
+
+
+def test_answers_and_parameters_that_are_not_finite_are_found_without_a_step():
+    model = MlpModel('net', Pictures('regression'), [4])
+    assert np.isfinite(model.test()) and np.isfinite(model.validate())
+    model.pm_output['w'][0, 0] = float('nan')
+    with pytest.raises(TrainingError, match='of them are: the network makes them so; these parameters'):
+        model.test()
+    assert 'get_output' not in vars(model)
+    spoil_rows(model.dataset, [0, 1], 'te_xs')
+    count = len(model.dataset.te_xs)
+    with pytest.raises(
+        TrainingError, match=f'for {count} of {count} rows .* the inputs of {count - 2} of them are: the'
+    ):
+        model.test()
+    spoil_rows(model.dataset, [1], 'te_ys')
+    with pytest.raises(TrainingError, match='the answers of 1 of .* rows of the test data are not finite .* 0: 1'):
+        model.test()
+
+
+def test_an_accuracy_of_ones_own_is_called_as_before():
+    class Turned(MlpModel):
+        def eval_accuracy(self, x, y, output=None):
+            asked.append(output)
+            return super().eval_accuracy(x, y, self.get_output(x) if output is None else output)
+
+    asked = []
+    model = Turned('net', Pictures(), [4])
+    model.test()
+    model.validate()
+    assert asked == [None, None]
+    model.dataset.te_xs[0] = np.nan
+    with pytest.raises(TrainingError, match='as their inputs are not finite already .counted from 0: 0.'):
+        model.test()
+
+
+def test_in_the_first_step_no_learning_rate_is_blamed_where_a_gpu_does_not_wait(monkeypatch):
+    monkeypatch.setattr('chapters.history.FETCH_EVERY', 100)
+    model = WrongBack('net', Pictures(), [CONV, CONV, ['max', {'stride': 2}]])
+    model.steps = 1
+    assert ADVICE not in fails(
+        model, 'net: the cost is no longer a finite number in epoch 1, step 1: ', FIRST, unmoved=False
     )

@@ -1,6 +1,7 @@
 """`python -m chapters gradcheck`: right networks are right, wrong ones named by their layer, kinks are no mistakes."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from chapters.check import check_layers
 from data import DummyDataset
 from mathlib import rng
 from mathlib.backend import precision, scalar, to_device, to_host, xp
-from mathlib.errors import TrainingError
+from mathlib.errors import ConfigError, TrainingError
 from mathlib.gradcheck import KINK, RIGHT, WRONG, judge
 
 CONV = ['conv', {'ksize': 3, 'chn': 3}]
@@ -98,6 +99,12 @@ def test_a_macro_takes_arguments_and_large_pictures_are_made_smaller(capsys):
         (['--layers', '[["cnv", {}]]'], "network: layer 1: the layer type 'cnv' is not known; did you mean 'conv'?"),
         (['--layers', '[3]', '--input', '4,x'], "--input is '4,x': expected whole numbers above 0, such as 16,16,3"),
         (['--layers', '[3]', '--model', 'CnnNet'], "--model is 'CnnNet'; did you mean 'CnnNetModel'?"),
+        (['--layers', '[3]', '--model', 'Q'], "--model is 'Q': expected one of MlpModel, AdamModel, CnnBasicModel, "),
+        (['--layers', '[3]', '--model', 'no_such:Q'], "--model is 'no_such:Q', which cannot be imported from "),
+        (['--layers', '[3]', '--model', 'json:dumps'], "--model is 'json:dumps': expected a class derived from MlpMo"),
+        (['ch05_steel_model', '--model', 'MlpModel'], 'ch05_steel_model has a class of its own: --model is for --la'),
+        (['--layers', '[3]', '--rows', '100000000'], '--rows is 100000000: inputs and outputs of the layers alone w'),
+        (['--file', '/dev/zero'], '/dev/zero cannot be read: it is no regular file'),
         (['--layers', '[3]', '--rows', '0'], '--rows is 0: expected at least 1'),
         (['--file', 'no-such-file'], 'no-such-file cannot be read: '),
         (['lenet_5', '--resolution', '3'], 'lenet_5: layer 1 > custom lenet_5 > serial > '),
@@ -188,3 +195,69 @@ def test_one_wrong_number_among_right_ones_is_wrong():
         checks = check_layers(model, x, np.eye(3)[:2], samples=3, show=lambda line: None)
     assert {check.name for check in checks if check.verdict == WRONG} == {'output.b'}
     assert {check.verdict for check in checks if check.name != 'output.b'} <= {RIGHT, KINK}
+
+
+def test_a_class_of_ones_own_is_imported_from_the_current_folder(capsys, tmp_path, monkeypatch):
+    (tmp_path / 'own_layers.py').write_text(
+        'from chapters import CnnNetModel\n'
+        'class Right(CnnNetModel):\n'
+        '    pass\n'
+        'class Doubled(CnnNetModel):\n'
+        '    def backprop_avg_layer(self, G_y, hconfig, pm, aux):\n'
+        '        return 2 * super().backprop_avg_layer(G_y, hconfig, pm, aux)\n'
+    )
+    (tmp_path / 'mine.json').write_text(json.dumps([SMOOTH, ['avg', {'stride': 2}]]))
+    monkeypatch.chdir(tmp_path)
+    paths = list(sys.path)
+    for model, expected in (('Right', 'right'), ('Doubled', 'WRONG')):
+        status, verdicts, out = run(capsys, '--model', f'own_layers:{model}', '--file', 'mine.json', *SMALL)
+        assert f'mine: {model}, 3 rows' in out
+        assert status == (expected == 'WRONG')
+        assert verdicts['layer 1 > conv', 'k'] == expected
+        assert verdicts['output layer', 'w'] == 'right'
+    status, _, out = run(
+        capsys, 'fire', '--args', '{"#squeeze": 2, "#expand": 3}', '--model', 'own_layers:Right', *SMALL
+    )
+    assert (status, sys.path) == (0, paths)
+    assert 'fire: Right, 3 rows' in out
+
+
+def test_a_file_that_is_far_too_large_is_not_read(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr('chapters.check_given.LARGEST_FILE', 1 << 20)
+    (tmp_path / 'large.json').write_text(' ' * (1 << 20) + '[3]')
+    assert main(['gradcheck', '--file', str(tmp_path / 'large.json')]) == 1
+    assert 'large.json cannot be a configuration: it is larger than 1 MB' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'advice'),
+    [
+        (['fire'], '; here: --args \'{"#chn": 8}\', with all that it needs'),
+        (['--layers', '[["lrn", {}]]', '--model', 'CnnBasicModel'], 'Model knows it: --model Cnn'),
+    ],
+)
+def test_what_the_command_line_can_do_is_said(arguments, advice, capsys):
+    assert main(['gradcheck', *arguments]) == 1
+    assert advice in capsys.readouterr().err
+
+
+def test_what_cannot_be_checked_is_refused_in_words():
+    dataset = DummyDataset('d', 'select', [6, 6, 2], [3])
+    x, y = np.ones((2, 6, 6, 2)), np.eye(3)[:2]
+    with precision('float32'):
+        single = CnnBasicModel('net', dataset, [4])
+        with pytest.raises(ConfigError, match=r"net is float32.* inside `with precision\('float64'\):`"):
+            check_layers(single, x, y)
+    with precision('float64'):
+        with pytest.raises(ConfigError, match='net is float32, and float64 is computed'):
+            check_layers(single, x, y)
+        model = CnnBasicModel('net', dataset, [4])
+        for wrong_x, wrong_y, message in (
+            (None, y, r'net: x is a NoneType: expected an array of numbers \[n, 6, 6, 2\]'),
+            (x, None, r'net: y is a NoneType: expected an array of numbers \[n, 3\]'),
+            (x, y[:, :2], r'net: y has the shape \[2, 2\]: expected \[2, 3\]'),
+            (x[:1], y, r'net: y has the shape \[2, 3\]: expected \[1, 3\]'),
+            (x[0], y, r'net: layer 1 > full takes a batch \[n, 6, 6, 2\]'),
+        ):
+            with pytest.raises(ConfigError, match=message):
+                check_layers(model, wrong_x, wrong_y)

@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from chapters import MlpModel, check_gradients
+from chapters import CnnExtModel, MlpModel, check_gradients
 from chapters.config import Option, normalize, positive_int
 from chapters.history import Epoch, History, StepLog
-from data import Dataset
+from data import Dataset, DummyDataset
 from mathlib.backend import precision, to_device, to_host, xp
 from mathlib.errors import ConfigError, TrainingError
 
@@ -210,3 +210,37 @@ def test_only_a_whole_number_of_rows_can_be_shown(dataset, count):
 def test_a_history_says_what_it_is_in_a_line():
     history = History('m', 'd', {}, [Epoch(1, 2.0, 0.5, None, 1.0)], [0.25, 0.5])
     assert repr(history) == 'History(m: 1 epochs, last cost 2.000, test accuracy 0.250+0.500)'
+
+
+@pytest.mark.parametrize('inside', [False, True])
+def test_a_gradient_of_the_wrong_shape_names_the_layer_that_it_comes_back_to(inside):
+    class Cropping(CnnExtModel):
+        def alloc_own_layer(self, shape, hconfig):
+            return {}, shape
+
+        def forward_own_layer(self, x, hconfig, pm):
+            return x, None
+
+        def backprop_own_layer(self, G_y, hconfig, pm, aux):
+            return G_y[:, :-1]
+
+    conv = ['conv', {'ksize': 3, 'chn': 2}]
+    layers = [conv, ['serial', conv, ['own', {}]] if inside else ['own', {}]]
+    model = Cropping('net', DummyDataset('d', 'select', [6, 6, 2], [3]), layers)
+    layer = 'layer 2 > serial > layer 1 > conv' if inside else 'layer 1 > conv'
+    message = (
+        f'net: {layer} makes rows of shape [6, 6, 2], but the gradient that comes back to it has rows of shape [5, 6'
+    )
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        model.compute_gradients(to_device(np.ones((2, 6, 6, 2))), to_device(np.eye(3)[:2]))
+
+
+def test_another_error_in_a_readers_backprop_method_stays_with_a_note_of_the_layer():
+    class Failing(CnnExtModel):
+        def backprop_full_layer(self, G_y, hconfig, pm, aux):
+            raise ValueError('mine')
+
+    model = Failing('net', DummyDataset('d', 'select', [4], [3]), [5])
+    with pytest.raises(ValueError, match='^mine') as problem:
+        model.compute_gradients(to_device(np.ones((2, 4))), to_device(np.eye(3)[:2]))
+    assert problem.value.__notes__ == ['This was in the backprop method of output layer in net.']
