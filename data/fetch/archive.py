@@ -208,6 +208,8 @@ def members(path, limits=LIMITS):
 
 def _member(parts, open_stream, meter, counted):
     """A Member whose bytes are counted; `counted` where the stream below counts them already."""
+    if not parts:
+        _refuse(meter.path, '', 'it is a file without a name')
 
     def blocks(most=None):
         done = 0

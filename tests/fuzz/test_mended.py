@@ -125,6 +125,15 @@ def test_a_table_in_an_archive_is_not_taken_into_memory_beyond_the_limit(tmp_pat
     assert set(tree(tmp_path)) == {'a.zip'}
 
 
+@pytest.mark.parametrize('name', ['.', './', './/.'])
+def test_a_file_without_a_name_is_refused(tmp_path, name):
+    head = tarfile.TarInfo(name)
+    head.type = tarfile.CONTTYPE  # by the old type a name that ends in / would be a folder's
+    (tmp_path / 'a.tar').write_bytes(head.tobuf() + bytes(1024))
+    with pytest.raises(DataError, match='it is a file without a name'):
+        import_file(tmp_path / 'a.tar', tmp_path / 'data')
+
+
 @pytest.mark.parametrize('kind', [b'x', b'g', b'L', b'K'])
 def test_an_extended_header_of_a_tar_may_not_be_large(tmp_path, kind):
     info = tarfile.TarInfo('long')
