@@ -64,13 +64,14 @@ test-real: .venv/installed-test  ## tests on the real images and tables: make te
 		echo '"$(PY) -m data fetch flowers office31 mnist tabular" brings them.'; exit 1; }
 	DATA_DIR="$(DATA_DIR)" $(PY) -m pytest tests/real
 
-# In an environment of its own, made anew each time. Of the project itself only the code: its upper bounds do not count.
+# In an environment of its own, made anew each time. The project comes without its requirements: upper bounds do not count.
 test-latest: .venv/where  ## all tests with the newest versions of everything, above the known bounds too
 	$(PY) -m venv --clear .venv-latest
 	.venv-latest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check packaging
 	.venv-latest/bin/python tools/latest.py > .venv-latest/newest.txt
 	.venv-latest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --upgrade \
 		--requirement .venv-latest/newest.txt
+	.venv-latest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -e .
 	.venv-latest/bin/python -m pip list --disable-pip-version-check
 	BACKEND=numpy .venv-latest/bin/python -m pytest --nbval
 
